@@ -1,1 +1,5 @@
-"""See docs/architecture.md for what this package answers."""
+"""The command line ``irproof``, also ``python -m harness``."""
+
+from harness.cli.main import main
+
+__all__ = ["main"]

@@ -1,1 +1,5 @@
-"""See docs/architecture.md for what this package answers."""
+"""A certificate as one page to read: self-contained, without scripts, everything from outside escaped."""
+
+from harness.report.page import render
+
+__all__ = ["render"]
