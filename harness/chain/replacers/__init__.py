@@ -1,0 +1,12 @@
+"""The replacers, by the id that support configurations call them."""
+
+from __future__ import annotations
+
+from harness.chain.replacer import Replacer
+from harness.chain.replacers.output import OutputReplacement
+from harness.chain.replacers.preprocessor import PreprocessorReplacement
+from harness.chain.replacers.ssd_postprocessor import SsdPostprocessorReplacement
+
+REPLACERS: dict[str, type[Replacer]] = {
+    kind.replacement_id: kind for kind in (OutputReplacement, PreprocessorReplacement, SsdPostprocessorReplacement)
+}

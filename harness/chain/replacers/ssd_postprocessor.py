@@ -1,0 +1,113 @@
+"""Replaces an SSD's whole Postprocessor by one DetectionOutput (SSD-1 to SSD-8, PRI-1 to PRI-5)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from harness.chain.consistency import check_ssd
+from harness.chain.constants import evaluate
+from harness.chain.graph import Tensor
+from harness.chain.match import Match
+from harness.chain.replacer import Replacer
+from harness.chain.settings import Settings
+from harness.chain.ssd.anchors import anchor_grids
+from harness.chain.ssd.boundary import find_boundary
+from harness.chain.ssd.heads import last_convolution, level_tensors, swap_coordinates
+from harness.chain.ssd.suppression import read_suppression
+from harness.errors import ConversionError
+
+if TYPE_CHECKING:
+    from harness.chain.context import ConversionContext
+
+DETECTION_OUTPUT = "SsdDetectionOutput"
+"""The op type that stands for the block in the rewritten graph, until the translation builds it from OpenVINO's."""
+
+OUTPUT_NAMES = ("detection_boxes", "detection_scores", "detection_classes", "num_detections")
+
+
+class SsdPostprocessorReplacement(Replacer):
+    """One node that reads each feature map's box encodings and class predictions, and the image for its size."""
+
+    replacement_id: ClassVar[str] = "ObjectDetectionAPISSDPostprocessorReplacement"
+    run_after: ClassVar[tuple[str, ...]] = ("ObjectDetectionAPIPreprocessorReplacement",)
+
+    def find(self, context: ConversionContext) -> list[Match]:
+        boundary = find_boundary(context.graph, OUTPUT_NAMES)
+        if boundary is None:
+            return []
+        return [
+            Match(
+                nodes=boundary.nodes,
+                inputs=(boundary.locations, boundary.confidences, boundary.priors),
+                outputs=tuple(Tensor(name) for name in OUTPUT_NAMES if name in context.graph),
+                scope=boundary.scope,
+            )
+        ]
+
+    def replace(self, context: ConversionContext, match: Match) -> None:
+        graph = context.graph
+        locations, confidences, priors = match.inputs[:3]
+        settings = Settings(self.replacement_id, context.pipeline(self.replacement_id), match.custom_attributes)
+        facts = read_suppression(graph, match.nodes, confidences)
+        boxes = level_tensors(graph, locations)
+        classes = level_tensors(graph, confidences)
+        if len(boxes) != len(classes):
+            raise ConversionError(
+                f"There are box encodings for {len(boxes)} feature maps and class predictions for {len(classes)}.",
+                where=f"nodes {locations} and {confidences}",
+                requirement="SSD-8",
+            )
+        num_classes = settings.num_classes
+        grids = anchor_grids(settings.config.anchor_generator, context.training_size)
+        anchors = evaluate(graph, priors)
+        if grids is not None and len(grids) != len(boxes):
+            grids = None if anchors is not None else grids
+        columns = check_ssd(context, settings, facts, boxes, classes, grids, anchors, str(priors))
+
+        swapped = swap_coordinates(graph, boxes)
+        context.note(f"Swapped X and Y in the weights of {swapped} box predictor(s).")
+        attributes: dict[str, object] = {
+            "columns": columns,
+            "num_classes": num_classes,
+            "levels": len(boxes),
+            "score_converter": settings.score_converter,
+            "logit_scale": float(settings.logit_scale),
+            "confidence_threshold": float(settings.score_threshold),
+            "nms_threshold": float(settings.iou_threshold),
+            "keep_top_k": settings.max_total_detections,
+            "max_detections_per_class": settings.max_detections_per_class,
+            "clip_before_nms": settings.clip_before_nms(facts.clips_before),
+            "clip_after_nms": settings.clip_after_nms(facts.clips_before),
+            "variances": settings.variances_xywh,
+            "scale_anchors_with_image": bool(context.options.get("scale_anchors_with_image", False)),
+            "training_height": context.training_size[0],
+            "training_width": context.training_size[1],
+        }
+        inputs = [*boxes, *classes, context.image or Tensor(str(context.shared["input"]))]
+        if grids is not None:
+            for level, grid in enumerate(grids):
+                attributes[f"heights_{level}"] = list(grid.heights)
+                attributes[f"widths_{level}"] = list(grid.widths)
+                attributes[f"layout_{level}"] = [*grid.stride, grid.offset]
+            context.note(f"Priors: PriorBoxClustered for each of {len(grids)} feature maps.")
+        elif anchors is not None:
+            constant = graph.add_constant("irproof/anchors", np.asarray(anchors, np.float32).reshape(-1, 4))
+            inputs.append(Tensor(constant.name))
+            context.note("Priors: a constant, since the anchor generator is not known; the IR keeps its spatial size.")
+        else:
+            inputs.append(priors)
+            context.note("Priors: the graph's own anchor nodes, since the anchor generator is not known.")
+        attributes["constant_priors"] = grids is None
+        node = graph.add(DETECTION_OUTPUT, "DetectionOutput", inputs, attributes)
+        context.outputs.append(node.name)
+        context.note(
+            f"Replaced {len(match.nodes)} nodes of {match.scope[:-1] or 'the post-processing'!r} by DetectionOutput "
+            f"({num_classes} classes, {len(boxes)} feature maps)."
+        )
+
+
+def predictor_columns(context: ConversionContext, level: Tensor) -> int:
+    """Output channels of the convolution that a level's predictions come from."""
+    return last_convolution(context.graph, level).output_channels

@@ -1,0 +1,1 @@
+"""Part of the chain; see docs/architecture.md."""

@@ -1,0 +1,145 @@
+"""What the graph itself says about scores and suppression, to be held against pipeline.config (CFG-11)."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from harness.chain.graph import Tensor
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from harness.chain.graph import Graph, Node
+
+_SUPPRESSIONS = {"NonMaxSuppression", "NonMaxSuppressionV2", "NonMaxSuppressionV3", "NonMaxSuppressionV4",
+                 "NonMaxSuppressionV5", "NonMaxSuppressionWithOverlaps"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Fact:
+    """A value read from the graph, and the node that holds it."""
+
+    value: float
+    node: str
+
+
+@dataclasses.dataclass(frozen=True)
+class SuppressionFacts:
+    """What could be read of a block of per-class suppressions; None where the graph does not show it.
+
+    ``classes`` is the number of suppressions: one a class. ``clips_before`` tells whether boxes are clipped to the
+    window before they suppress each other (exporters up to early 2018) or after (later ones).
+    """
+
+    classes: Fact | None = None
+    iou_threshold: Fact | None = None
+    score_threshold: Fact | None = None
+    max_detections_per_class: Fact | None = None
+    clips_before: bool | None = None
+    score_converter: str | None = None
+
+
+def read_suppression(graph: Graph, nodes: Iterable[str], scores: Tensor) -> SuppressionFacts:
+    """The facts of the suppressions among ``nodes``; ``scores`` are the predictions that enter the block."""
+    inside = set(nodes)
+    found = sorted(name for name in inside if graph[name].op in _SUPPRESSIONS)
+    converter = _score_converter(graph, inside, scores)
+    if not found:
+        return SuppressionFacts(score_converter=converter)
+    first = graph[found[0]]
+    iou = _attribute_or_input(graph, first, 3, "iou_threshold")
+    score = _scalar(graph, first, 4) if first.op[-2:] in {"V3", "V4", "V5"} else None
+    if score is None or not _is_finite(score.value):
+        score = _filter_threshold(graph, inside) or None
+    return SuppressionFacts(
+        classes=Fact(len(found), first.name),
+        iou_threshold=iou,
+        score_threshold=score,
+        max_detections_per_class=_limit(graph, first),
+        clips_before=_clipped(graph, graph.inputs(first.name)[0]),
+        score_converter=converter,
+    )
+
+
+def _is_finite(value: float) -> bool:
+    return -1e30 < value < 1e30
+
+
+def _scalar(graph: Graph, node: Node, index: int) -> Fact | None:
+    inputs = graph.inputs(node.name)
+    if index >= len(inputs):
+        return None
+    value = graph.constant(inputs[index].node)
+    return Fact(float(value), inputs[index].node) if value is not None and value.size == 1 else None
+
+
+def _attribute_or_input(graph: Graph, node: Node, index: int, name: str) -> Fact | None:
+    if name in node.attr:
+        return Fact(float(node.attr[name].f), node.name)
+    return _scalar(graph, node, index)
+
+
+def _filter_threshold(graph: Graph, inside: set[str]) -> Fact | None:
+    """The threshold of the filter in front of suppression: a Greater whose result is taken apart by Where."""
+    for name in sorted(inside):
+        node = graph[name]
+        if node.op == "Greater" and any(reader.op == "Where" for reader, _ in graph.consumers(name)):
+            fact = _scalar(graph, node, 1)
+            # The same pattern with zero prunes boxes without area; scores are compared in their own scope.
+            if fact is not None and "FilterGreaterThan" in name:
+                return fact
+    return None
+
+
+def _limit(graph: Graph, node: Node) -> Fact | None:
+    """The cap on one class: a constant, or the smaller of a constant and the number of boxes."""
+    fact = _scalar(graph, node, 2)
+    if fact is not None:
+        return fact
+    behind = graph.input_node(node.name, 2)
+    if behind.op in {"Identity", "Cast"}:
+        behind = graph.input_node(behind.name)
+    if behind.op == "Minimum":
+        for index in (0, 1):
+            fact = _scalar(graph, behind, index)
+            if fact is not None:
+                return fact
+    return None
+
+
+def _clipped(graph: Graph, boxes: Tensor) -> bool:
+    """Whether boxes go through Minimum and Maximum between where the loop reads them and the suppression."""
+    seen: set[str] = set()
+    queue = [boxes.node]
+    ops = set()
+    while queue:
+        name = queue.pop()
+        node = graph[name]
+        if name in seen or node.op in {"TensorArrayReadV3", "TensorListGetItem", "Merge", "Switch", "Const", "Shape",
+                                       "Placeholder"}:
+            continue
+        seen.add(name)
+        ops.add(node.op)
+        # Which boxes are picked is decided by indices (the second input); only where their values come from matters.
+        inputs = graph.inputs(name)
+        follow = inputs[:1] if node.op in {"Gather", "GatherV2", "Slice", "StridedSlice", "Reshape", "GatherNd"} else inputs
+        queue.extend(tensor.node for tensor in follow)
+    return {"Minimum", "Maximum"} <= ops
+
+
+def _score_converter(graph: Graph, inside: set[str], scores: Tensor) -> str | None:
+    """SIGMOID, SOFTMAX or IDENTITY: the first such thing done to the predictions in front of the suppression."""
+    seen = set()
+    queue = [node.name for node, _ in graph.consumers(scores.node, scores.port) if node.name in inside]
+    while queue:
+        name = queue.pop(0)
+        if name in seen:
+            continue
+        seen.add(name)
+        op = graph[name].op
+        if op in {"Sigmoid", "Softmax"}:
+            return op.upper()
+        if op in {"RealDiv", "Reshape", "Identity", "Mul", "Squeeze", "ExpandDims"}:
+            queue.extend(node.name for node, _ in graph.consumers(name) if node.name in inside)
+    return "IDENTITY" if seen else None

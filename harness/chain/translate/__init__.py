@@ -1,0 +1,14 @@
+"""From the rewritten graph's own op types to OpenVINO's: one translator an op type.
+
+A translator gets the front end's view of one node and gives the outputs that stand for it. Translators are the only
+code of the chain that builds OpenVINO operations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from harness.chain.translate.ssd import translate_ssd
+
+TRANSLATORS: dict[str, Callable[[Any], list[Any]]] = {"SsdDetectionOutput": translate_ssd}
