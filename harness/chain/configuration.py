@@ -9,20 +9,30 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from harness.chain.graph import Graph
+from harness.chain.graph import Tensor
 from harness.chain.match import Match, between_points, by_scope
 from harness.chain.replacer import Replacer, Step
 from harness.errors import ConfigurationError
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from harness.chain.graph import Graph
+
 _KINDS = ("scope", "points", "general")
 _KEYS = {
-    "id", "match_kind", "instances", "inputs", "outputs", "custom_attributes",
-    "include_inputs_to_sub_graph", "include_outputs_to_sub_graph",
+    "id",
+    "match_kind",
+    "instances",
+    "inputs",
+    "outputs",
+    "custom_attributes",
+    "include_inputs_to_sub_graph",
+    "include_outputs_to_sub_graph",
 }
 
 
@@ -50,7 +60,7 @@ class Replacement:
                 raise ConfigurationError(
                     "No scope of the graph fits the configuration's patterns.",
                     where=f"{self.where}: {self.description['instances']}",
-                    advice="Name the configuration of the API version that exported the model, or none to have it found.",
+                    advice="Name the configuration of the exporting API version, or none to have it found.",
                     requirement="CFG-6",
                 )
             return [dataclasses.replace(match, custom_attributes=self.custom_attributes) for match in found]
@@ -58,8 +68,6 @@ class Replacement:
         start, end = list(instances["start_points"]), list(instances["end_points"])
         nodes = between_points(graph, start, end)
         inputs = tuple(graph.inputs(name)[0] for name in start if graph[name].input)
-        from harness.chain.graph import Tensor
-
         return [
             Match(
                 nodes=nodes,
@@ -88,14 +96,17 @@ class Configuration:
                     advice=f"Known ids: {', '.join(sorted(replacers))}.",
                     requirement="CFG-7",
                 )
-            result.append(Step(replacers[entry.identifier](), entry.custom_attributes, entry.description))
+            result.append(Step(replacers[entry.identifier](), entry.matches))
         return result
 
-    def mismatch(self, graph: Graph) -> ConfigurationError | None:
-        """Why this configuration is not for the graph, or None when all its points and scopes are there."""
+    def mismatch(self, graph: Graph, replacers: Mapping[str, type[Replacer]]) -> ConfigurationError | None:
+        """Why this configuration is not for the graph, or None when all its points and scopes are there and fit."""
         try:
-            for entry in self.replacements:
-                entry.matches(graph)
+            for entry, step in zip(self.replacements, self.steps(replacers), strict=True):
+                for match in step.places(graph):
+                    reason = step.replacer.misfit(graph, match)
+                    if reason is not None:
+                        return ConfigurationError(reason, where=entry.where, requirement="CFG-6")
         except ConfigurationError as error:
             return error
         return None
@@ -145,7 +156,9 @@ def parse_configuration(text: str, where: str) -> Configuration:
         ) from None
     if not isinstance(entries, list) or not entries:
         raise ConfigurationError(
-            "A configuration is a list of replacements.", where=where, advice="Begin with '[ { \"id\": ...",
+            "A configuration is a list of replacements.",
+            where=where,
+            advice='Begin with \'[ { "id": ...',
             requirement="CFG-7",
         )
     return Configuration(
@@ -217,17 +230,21 @@ def _wrong(what: str, where: str) -> ConfigurationError:
     )
 
 
-def matching(graph: Graph, candidates: Mapping[str, Configuration]) -> list[str]:
+def matching(
+    graph: Graph, candidates: Mapping[str, Configuration], replacers: Mapping[str, type[Replacer]]
+) -> list[str]:
     """The names of the configurations whose points and scopes are all in the graph."""
-    return [name for name, configuration in candidates.items() if configuration.mismatch(graph) is None]
+    return [name for name, configuration in candidates.items() if configuration.mismatch(graph, replacers) is None]
 
 
-def require_match(graph: Graph, configuration: Configuration) -> None:
+def require_match(graph: Graph, configuration: Configuration, replacers: Mapping[str, type[Replacer]]) -> None:
     """Naming a configuration of another graph is an error that says which would match (CFG-6)."""
-    error = configuration.mismatch(graph)
+    error = configuration.mismatch(graph, replacers)
     if error is None:
         return
-    fitting: Sequence[str] = matching(graph, built_in())
+    if error.requirement == "CFG-7":
+        raise error
+    fitting: Sequence[str] = matching(graph, built_in(), replacers)
     advice = (
         f"This graph matches {' and '.join(fitting)}; or leave the option out."
         if fitting

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from harness.chain.ssd.suppression import Fact, SuppressionFacts
 
 _ANCHOR_TOLERANCE = 1e-4
-"""Anchors are compared in normalised units; float32 arithmetic on them errs by about 1e-6, another config by far more."""
+"""In normalised units; float32 arithmetic on anchors errs by about 1e-6, another pipeline.config by far more."""
 
 
 def check_ssd(
@@ -40,15 +40,19 @@ def check_ssd(
     key = "post_processing.batch_non_max_suppression"
     _same(settings, f"{key}.iou_threshold", settings.iou_threshold, facts.iou_threshold)
     _same(settings, f"{key}.score_threshold", settings.score_threshold, facts.score_threshold)
-    _same(settings, f"{key}.max_detections_per_class", settings.max_detections_per_class,
-          facts.max_detections_per_class)
+    _same(
+        settings, f"{key}.max_detections_per_class", settings.max_detections_per_class, facts.max_detections_per_class
+    )
     if facts.score_converter is not None and facts.score_converter != settings.score_converter:
         raise contradiction(
-            settings, "post_processing.score_converter", settings.score_converter, facts.score_converter,
+            settings,
+            "post_processing.score_converter",
+            settings.score_converter,
+            facts.score_converter,
             str(classes[0]) + " and what follows it",
         )
     if grids is not None and anchors is not None:
-        _check_anchors(context, settings, boxes, grids, anchors, anchors_node)
+        _check_anchors(context, settings, grids, anchors, anchors_node)
     return columns
 
 
@@ -64,8 +68,11 @@ def _columns(
         per_cell = last_convolution(context.graph, box).output_channels // 4
         if grids is not None and len(grids[level].heights) != per_cell:
             raise contradiction(
-                settings, f"anchor_generator gives for feature map {level} anchors of a cell",
-                len(grids[level].heights), per_cell, str(box),
+                settings,
+                f"anchor_generator gives for feature map {level} anchors of a cell",
+                len(grids[level].heights),
+                per_cell,
+                str(box),
             )
         channels = _channels(context.graph, cls)
         if channels is None:
@@ -80,7 +87,10 @@ def _columns(
         expected = settings.num_classes + int(settings.config.add_background_class)
         if columns != expected:
             raise contradiction(
-                settings, "num_classes", settings.num_classes, columns - int(settings.config.add_background_class),
+                settings,
+                "num_classes",
+                settings.num_classes,
+                columns - int(settings.config.add_background_class),
                 f"{cls} ({channels} channels, {per_cell} anchors a cell)",
             )
     return columns or settings.num_classes + int(settings.config.add_background_class)
@@ -119,18 +129,20 @@ def _plain(value: object) -> str:
 def _check_anchors(
     context: ConversionContext,
     settings: Settings,
-    boxes: Sequence[Tensor],
     grids: Sequence[AnchorGrid],
     anchors: np.ndarray,
     node: str,
 ) -> None:
     """The generator's anchors, laid out on the graph's own grids, against the graph's anchors, elementwise."""
     total = anchors.reshape(-1, 4).shape[0]
-    maps = _feature_maps(grids, anchors.reshape(-1, 4), context.training_size)
+    maps = _feature_maps(grids, anchors.reshape(-1, 4))
     if maps is None:
         raise contradiction(
-            settings, "anchor_generator", f"{len(grids)} feature maps with "
-            f"{[len(grid.heights) for grid in grids]} anchors a cell", f"{total} anchors that these do not divide", node,
+            settings,
+            "anchor_generator",
+            f"{len(grids)} feature maps with {[len(grid.heights) for grid in grids]} anchors a cell",
+            f"{total} anchors that these do not divide",
+            node,
         )
     expected = lay_out(grids, maps, context.training_size)
     error = np.abs(expected - anchors.reshape(-1, 4))
@@ -138,14 +150,15 @@ def _check_anchors(
     if not error.max() <= _ANCHOR_TOLERANCE:
         side = ("ymin", "xmin", "ymax", "xmax")[int(worst[1])]
         raise contradiction(
-            settings, f"anchor_generator (anchor {int(worst[0])}, {side})", float(expected[worst]),
-            float(anchors.reshape(-1, 4)[worst]), node,
+            settings,
+            f"anchor_generator (anchor {int(worst[0])}, {side})",
+            float(expected[worst]),
+            float(anchors.reshape(-1, 4)[worst]),
+            node,
         )
 
 
-def _feature_maps(
-    grids: Sequence[AnchorGrid], anchors: np.ndarray, size: tuple[int, int]
-) -> list[tuple[int, int]] | None:
+def _feature_maps(grids: Sequence[AnchorGrid], anchors: np.ndarray) -> list[tuple[int, int]] | None:
     """The feature maps' (height, width), read off the anchors: centres repeat along rows and columns."""
     centres = (anchors[:, :2] + anchors[:, 2:]) / 2
     maps = []

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from harness.errors import PipelineConfigError, UsageError
 from harness.pipeline.input_size import expected_input_size
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from harness.chain.graph import Graph, Tensor
     from harness.pipeline.config import PipelineConfig
 

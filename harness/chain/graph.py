@@ -7,14 +7,16 @@ dropped on the way in: they order side effects (assertions, summaries), and an I
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from tensorboard.compat.proto import graph_pb2, node_def_pb2, types_pb2
 from tensorboard.util import tensor_util
 
 from harness.errors import ConversionError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 Node = Any  # node_def_pb2.NodeDef: generated classes carry no types
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from harness.chain.graph import Graph, Tensor
 from harness.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,7 +119,11 @@ def _scope_match(graph: Graph, prefix: str, description: Mapping[str, object]) -
         name, port = group[0]
         node = _resolve(nodes, prefix, name)
         inputs.append(graph.inputs(node)[port])
-    outputs = [Tensor(_resolve(nodes, prefix, name), port) for group in _groups(description.get("outputs")) for name, port in group]
+    outputs = [
+        Tensor(_resolve(nodes, prefix, name), port)
+        for group in _groups(description.get("outputs"))
+        for name, port in group
+    ]
     return Match(nodes=nodes, inputs=tuple(inputs), outputs=tuple(outputs), scope=prefix)
 
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 import abc
 import dataclasses
 import graphlib
-from collections.abc import Iterable, Mapping, Sequence
-from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar
 
 from harness.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
     from harness.chain.context import ConversionContext
+    from harness.chain.graph import Graph
     from harness.chain.match import Match
 
 
@@ -31,6 +32,10 @@ class Replacer(abc.ABC):
     def find(self, context: ConversionContext) -> list[Match]:
         """The places in the graph where the rule applies by structure, when no configuration says where."""
 
+    def misfit(self, graph: Graph, match: Match) -> str | None:  # noqa: ARG002 - most replacers fit where they match
+        """Why a place that a configuration names is the wrong one although its nodes exist; None when it is right."""
+        return None
+
     @abc.abstractmethod
     def replace(self, context: ConversionContext, match: Match) -> None:
         """Rewrite one place."""
@@ -38,11 +43,10 @@ class Replacer(abc.ABC):
 
 @dataclasses.dataclass(frozen=True)
 class Step:
-    """One replacer in a conversion, with what its configuration says: the places, or None to find them by structure."""
+    """One replacer in a conversion; ``places`` are those that a configuration names."""
 
     replacer: Replacer
-    custom_attributes: Mapping[str, object] = dataclasses.field(default_factory=lambda: MappingProxyType({}))
-    description: Mapping[str, object] | None = None
+    places: Callable[[Graph], list[Match]] = lambda _graph: []
 
 
 def in_order(steps: Sequence[Step]) -> list[Step]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from harness.errors import PipelineConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from harness.pipeline.config import PipelineConfig
 
 _MISSING = object()

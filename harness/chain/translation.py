@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.chain.graph import Tensor
 from harness.chain.translate import TRANSLATORS
 from harness.errors import ConversionError, IrproofError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from harness.chain.graph import Graph
 
 
@@ -24,6 +26,7 @@ def translate(graph: Graph, outputs: Sequence[str]) -> Any:
     from openvino.frontend.tensorflow import ConversionExtension
 
     failures: list[IrproofError] = []
+    ends = [_dangling(graph, name) for name in outputs]
     with tempfile.TemporaryDirectory(prefix="irproof-") as folder:
         path = Path(folder) / "rewritten.pb"
         path.write_bytes(graph.to_graph_def().SerializeToString())
@@ -32,13 +35,46 @@ def translate(graph: Graph, outputs: Sequence[str]) -> Any:
             front_end.add_extension(ConversionExtension(kind, _reporting(translator, failures)))
         try:
             model = front_end.convert(front_end.load(str(path)))
-        except Exception as error:  # the bindings raise several kinds, all with a text only
+        except Exception as error:  # noqa: BLE001 - the bindings raise several kinds, all with a text only
             if failures:
                 raise failures[0] from None
             raise _explain(str(error), graph) from None
     if failures:
         raise failures[0]
-    return model
+    return _in_order(model, ends, outputs)
+
+
+def _dangling(graph: Graph, name: str) -> str:
+    """The front end ends a model where nobody reads on: an output in the middle gets a reader of its own."""
+    if not graph.consumers(name):
+        return name
+    reader = graph.add("Identity", f"{name}/output", [Tensor(name)], {})
+    if "T" in graph[name].attr:
+        reader.attr["T"].type = graph[name].attr["T"].type
+    return reader.name
+
+
+def _in_order(model: Any, ends: Sequence[str], outputs: Sequence[str]) -> Any:
+    """The model with its outputs in the order asked for, each findable by its TensorFlow name."""
+    import openvino as ov
+
+    found = {}
+    for result in model.get_results():
+        source = result.input_value(0)
+        for name in {source.get_node().get_friendly_name(), *(text.split(":")[0] for text in source.get_names())}:
+            found.setdefault(name, result)
+    if len(ends) == 1 and len(model.get_results()) == 1:
+        chosen = list(model.get_results())
+    else:
+        missing = [name for name in ends if name not in found]
+        if missing:
+            raise ConversionError("Outputs got lost in the translation.", where=", ".join(missing))
+        chosen = [found[name] for name in ends]
+    for result, name in zip(chosen, outputs, strict=True):
+        tensor = result.input_value(0).get_tensor()
+        tensor.add_names({name})
+        result.set_friendly_name(f"{name}/sink_port_0")
+    return ov.Model(chosen, model.get_parameters(), "irproof")
 
 
 def _reporting(translator: Any, failures: list[IrproofError]) -> Any:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from harness.chain.replacer import Replacer
+from typing import TYPE_CHECKING
+
 from harness.chain.replacers.output import OutputReplacement
 from harness.chain.replacers.preprocessor import PreprocessorReplacement
 from harness.chain.replacers.ssd_postprocessor import SsdPostprocessorReplacement
+
+if TYPE_CHECKING:
+    from harness.chain.replacer import Replacer
 
 REPLACERS: dict[str, type[Replacer]] = {
     kind.replacement_id: kind for kind in (OutputReplacement, PreprocessorReplacement, SsdPostprocessorReplacement)

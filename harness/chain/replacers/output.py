@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from harness.chain.match import Match
 from harness.chain.replacer import Replacer
 from harness.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from harness.chain.context import ConversionContext
     from harness.chain.graph import Graph
+    from harness.chain.match import Match
 
 
 class OutputReplacement(Replacer):

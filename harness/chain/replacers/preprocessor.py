@@ -51,7 +51,7 @@ class PreprocessorReplacement(Replacer):
         context.batch = requested[0] if requested else (declared[0] if declared[0] > 0 else 1)
         if requested and len(declared) == 4 and declared[3] > 0 and requested[3] != declared[3]:
             raise ConversionError(
-                f"The input shape {list(requested)} asks for {requested[3]} channels; the graph's image has {declared[3]}.",
+                f"The input shape {list(requested)} has {requested[3]} channels; the graph's image has {declared[3]}.",
                 where=f"node {placeholder.name!r}",
                 advice=f"Give [N,H,W,{declared[3]}].",
                 requirement="SHP-2",
@@ -70,15 +70,18 @@ class PreprocessorReplacement(Replacer):
             context.image_shapes = Tensor(constant.name)
         context.image = Tensor(cast.name)
         context.shared["input"] = placeholder.name
-        context.note(f"Cut the resizing loop of {match.scope[:-1]!r}; input {placeholder.name!r} is "
-                     f"[{context.batch},{height},{width},{channels}].")
+        context.note(
+            f"Cut the resizing loop of {match.scope[:-1]!r}; input {placeholder.name!r} is "
+            f"[{context.batch},{height},{width},{channels}]."
+        )
 
 
 def _model_input(graph: Graph, match: Match) -> tuple[Node, Node]:
     """The placeholder behind the block and the Cast between them, or the error that fits (PRE-4)."""
     sources = [tensor for tensor in entering(graph, match.nodes) if graph[tensor.node].op != "Const"]
-    placeholders = [graph[name] for name in graph.ancestors(tensor.node for tensor in sources)
-                    if graph[name].op == "Placeholder"]
+    placeholders = [
+        graph[name] for name in graph.ancestors(tensor.node for tensor in sources) if graph[name].op == "Placeholder"
+    ]
     if not placeholders:
         raise ConversionError(
             "Nothing that the caller feeds reaches the Preprocessor block.",
@@ -92,7 +95,7 @@ def _model_input(graph: Graph, match: Match) -> tuple[Node, Node]:
         raise ConversionError(
             f"The model's input is named {placeholder.name!r}.",
             where=f"node {placeholder.name!r} in front of scope {match.scope!r}",
-            advice=f"Export with input_type image_tensor: the input is expected to be named {' or '.join(INPUT_NAMES)}.",
+            advice=f"Export with input_type image_tensor: the input has to be named {' or '.join(INPUT_NAMES)}.",
             requirement="PRE-4",
         )
     casts = [graph[tensor.node] for tensor in sources if graph[tensor.node].op == "Cast"]

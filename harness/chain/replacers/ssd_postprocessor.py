@@ -14,12 +14,13 @@ from harness.chain.replacer import Replacer
 from harness.chain.settings import Settings
 from harness.chain.ssd.anchors import anchor_grids
 from harness.chain.ssd.boundary import find_boundary
-from harness.chain.ssd.heads import last_convolution, level_tensors, swap_coordinates
+from harness.chain.ssd.heads import level_tensors, swap_coordinates
 from harness.chain.ssd.suppression import read_suppression
 from harness.errors import ConversionError
 
 if TYPE_CHECKING:
     from harness.chain.context import ConversionContext
+    from harness.chain.graph import Graph
 
 DETECTION_OUTPUT = "SsdDetectionOutput"
 """The op type that stands for the block in the rewritten graph, until the translation builds it from OpenVINO's."""
@@ -46,8 +47,34 @@ class SsdPostprocessorReplacement(Replacer):
             )
         ]
 
+    def misfit(self, graph: Graph, match: Match) -> str | None:
+        boundary = find_boundary(graph, OUTPUT_NAMES)
+        if boundary is None:
+            return None
+        wanted = (boundary.locations, boundary.confidences, boundary.priors)
+        for role, named, found in zip(
+            ("box encodings", "class predictions", "anchors"), match.inputs, wanted, strict=False
+        ):
+            if _behind_expansion(graph, named) != found:
+                return f"Its points take {role} from {str(named)!r}; they enter the post-processing at {str(found)!r}."
+        return None
+
     def replace(self, context: ConversionContext, match: Match) -> None:
         graph = context.graph
+        if context.requested_outputs:
+            ends = {tensor.node for tensor in match.outputs}
+            others = [name for name in context.requested_outputs if name not in ends]
+            context.outputs.extend(others)
+            if len(others) == len(context.requested_outputs):
+                context.warn("Outputs were named by the caller: the post-processing was not replaced.")
+                return
+        if len(match.inputs) < 3:
+            raise ConversionError(
+                "The configuration gives fewer than three start points; box encodings, class predictions and anchors "
+                "are read from the first three.",
+                where=self.replacement_id,
+                requirement="CFG-7",
+            )
         locations, confidences, priors = match.inputs[:3]
         settings = Settings(self.replacement_id, context.pipeline(self.replacement_id), match.custom_attributes)
         facts = read_suppression(graph, match.nodes, confidences)
@@ -74,6 +101,7 @@ class SsdPostprocessorReplacement(Replacer):
             "levels": len(boxes),
             "score_converter": settings.score_converter,
             "logit_scale": float(settings.logit_scale),
+            "converts_foreground_only": facts.slices_first,
             "confidence_threshold": float(settings.score_threshold),
             "nms_threshold": float(settings.iou_threshold),
             "keep_top_k": settings.max_total_detections,
@@ -108,6 +136,8 @@ class SsdPostprocessorReplacement(Replacer):
         )
 
 
-def predictor_columns(context: ConversionContext, level: Tensor) -> int:
-    """Output channels of the convolution that a level's predictions come from."""
-    return last_convolution(context.graph, level).output_channels
+def _behind_expansion(graph: Graph, tensor: Tensor) -> Tensor:
+    """A batch dimension added to the anchors does not make them others."""
+    while graph[tensor.node].op in {"ExpandDims", "Identity"}:
+        tensor = graph.inputs(tensor.node)[0]
+    return tensor

@@ -14,13 +14,20 @@ if TYPE_CHECKING:
     from harness.chain.graph import Graph, Tensor
 
 _SHAPES_ONLY = {"Shape", "ShapeN", "Rank", "Size"}
-_LOOP_ENTRANCES = {"Enter", "TensorArrayScatterV3", "TensorArrayScatterV2", "TensorListFromTensor", "While",
-                   "StatelessWhile", "CombinedNonMaxSuppression"}
+_LOOP_ENTRANCES = {
+    "Enter",
+    "TensorArrayScatterV3",
+    "TensorArrayScatterV2",
+    "TensorListFromTensor",
+    "While",
+    "StatelessWhile",
+    "CombinedNonMaxSuppression",
+}
 
 
 @dataclasses.dataclass(frozen=True)
 class SsdBoundary:
-    """Box encodings ``[N, P, 4]`` (TensorFlow's YXHW), class predictions ``[N, P, C + 1]``, anchors ``[P, 4]`` (YXYX)."""
+    """Box encodings ``[N, P, 4]`` (YXHW), class predictions ``[N, P, C + 1]``, anchors ``[P, 4]`` (YXYX)."""
 
     scope: str
     nodes: frozenset[str]
@@ -51,7 +58,9 @@ def find_boundary(graph: Graph, outputs: Iterable[str]) -> SsdBoundary | None:
         decoded = reach[encodings[0]]
         rest = {tensor: seen for tensor, seen in reach.items() if tensor != encodings[0]}
         anchors = [tensor for tensor, seen in rest.items() if any(graph[name].op == "Mul" for name in seen & decoded)]
-        classes = [tensor for tensor, seen in rest.items() if tensor not in anchors and not _is_image_shape(graph, seen)]
+        classes = [
+            tensor for tensor, seen in rest.items() if tensor not in anchors and not _is_image_shape(graph, seen)
+        ]
         if len(anchors) != 1 or len(classes) != 1:
             raise ConversionError(
                 f"The Postprocessor reads {len(anchors)} tensors that look like anchors and {len(classes)} that look "
@@ -82,6 +91,6 @@ def _reach(graph: Graph, readers: Iterable[str], nodes: Iterable[str]) -> set[st
 def _is_image_shape(graph: Graph, seen: Iterable[str]) -> bool:
     """True image shapes are integers: the first thing done to them is a Cast, and they are unstacked to sides."""
     ops = {graph[name].op for name in seen}
-    return "Cast" in ops and not ops & {"Sigmoid", "Softmax", "Slice", "StridedSlice", "RealDiv"} or (
+    return ("Cast" in ops and not ops & {"Sigmoid", "Softmax", "Slice", "StridedSlice", "RealDiv"}) or (
         "Cast" in ops and "Unpack" in ops
     )

@@ -5,15 +5,19 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from harness.chain.graph import Tensor
-
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from harness.chain.graph import Graph, Node
+    from harness.chain.graph import Graph, Node, Tensor
 
-_SUPPRESSIONS = {"NonMaxSuppression", "NonMaxSuppressionV2", "NonMaxSuppressionV3", "NonMaxSuppressionV4",
-                 "NonMaxSuppressionV5", "NonMaxSuppressionWithOverlaps"}
+_SUPPRESSIONS = {
+    "NonMaxSuppression",
+    "NonMaxSuppressionV2",
+    "NonMaxSuppressionV3",
+    "NonMaxSuppressionV4",
+    "NonMaxSuppressionV5",
+    "NonMaxSuppressionWithOverlaps",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,7 +33,8 @@ class SuppressionFacts:
     """What could be read of a block of per-class suppressions; None where the graph does not show it.
 
     ``classes`` is the number of suppressions: one a class. ``clips_before`` tells whether boxes are clipped to the
-    window before they suppress each other (exporters up to early 2018) or after (later ones).
+    window before they suppress each other (exporters up to early 2018) or after (later ones). ``slices_first`` tells
+    that the background is cut off before the score converter (exporters of 2017), which matters to SOFTMAX.
     """
 
     classes: Fact | None = None
@@ -38,15 +43,16 @@ class SuppressionFacts:
     max_detections_per_class: Fact | None = None
     clips_before: bool | None = None
     score_converter: str | None = None
+    slices_first: bool = False
 
 
 def read_suppression(graph: Graph, nodes: Iterable[str], scores: Tensor) -> SuppressionFacts:
     """The facts of the suppressions among ``nodes``; ``scores`` are the predictions that enter the block."""
     inside = set(nodes)
     found = sorted(name for name in inside if graph[name].op in _SUPPRESSIONS)
-    converter = _score_converter(graph, inside, scores)
+    converter, slices_first = _score_converter(graph, inside, scores)
     if not found:
-        return SuppressionFacts(score_converter=converter)
+        return SuppressionFacts(score_converter=converter, slices_first=slices_first)
     first = graph[found[0]]
     iou = _attribute_or_input(graph, first, 3, "iou_threshold")
     score = _scalar(graph, first, 4) if first.op[-2:] in {"V3", "V4", "V5"} else None
@@ -59,6 +65,7 @@ def read_suppression(graph: Graph, nodes: Iterable[str], scores: Tensor) -> Supp
         max_detections_per_class=_limit(graph, first),
         clips_before=_clipped(graph, graph.inputs(first.name)[0]),
         score_converter=converter,
+        slices_first=slices_first,
     )
 
 
@@ -116,30 +123,43 @@ def _clipped(graph: Graph, boxes: Tensor) -> bool:
     while queue:
         name = queue.pop()
         node = graph[name]
-        if name in seen or node.op in {"TensorArrayReadV3", "TensorListGetItem", "Merge", "Switch", "Const", "Shape",
-                                       "Placeholder"}:
+        if name in seen or node.op in {
+            "TensorArrayReadV3",
+            "TensorListGetItem",
+            "Merge",
+            "Switch",
+            "Const",
+            "Shape",
+            "Placeholder",
+        }:
             continue
         seen.add(name)
         ops.add(node.op)
         # Which boxes are picked is decided by indices (the second input); only where their values come from matters.
         inputs = graph.inputs(name)
-        follow = inputs[:1] if node.op in {"Gather", "GatherV2", "Slice", "StridedSlice", "Reshape", "GatherNd"} else inputs
+        follow = (
+            inputs[:1] if node.op in {"Gather", "GatherV2", "Slice", "StridedSlice", "Reshape", "GatherNd"} else inputs
+        )
         queue.extend(tensor.node for tensor in follow)
     return {"Minimum", "Maximum"} <= ops
 
 
-def _score_converter(graph: Graph, inside: set[str], scores: Tensor) -> str | None:
-    """SIGMOID, SOFTMAX or IDENTITY: the first such thing done to the predictions in front of the suppression."""
-    seen = set()
-    queue = [node.name for node, _ in graph.consumers(scores.node, scores.port) if node.name in inside]
+def _score_converter(graph: Graph, inside: set[str], scores: Tensor) -> tuple[str | None, bool]:
+    """SIGMOID, SOFTMAX or IDENTITY, the first such thing done to the predictions; and whether after a slice."""
+    queue = [(node.name, False) for node, _ in graph.consumers(scores.node, scores.port) if node.name in inside]
+    seen: set[str] = set()
     while queue:
-        name = queue.pop(0)
+        name, sliced = queue.pop(0)
         if name in seen:
             continue
         seen.add(name)
         op = graph[name].op
         if op in {"Sigmoid", "Softmax"}:
-            return op.upper()
-        if op in {"RealDiv", "Reshape", "Identity", "Mul", "Squeeze", "ExpandDims"}:
-            queue.extend(node.name for node, _ in graph.consumers(name) if node.name in inside)
-    return "IDENTITY" if seen else None
+            return op.upper(), sliced
+        if op in _BEFORE_CONVERSION:
+            after = sliced or op in {"Slice", "StridedSlice"}
+            queue.extend((node.name, after) for node, _ in graph.consumers(name) if node.name in inside)
+    return ("IDENTITY" if seen else None), False
+
+
+_BEFORE_CONVERSION = {"RealDiv", "Reshape", "Identity", "Mul", "Squeeze", "ExpandDims", "Slice", "StridedSlice"}

@@ -6,9 +6,11 @@ code of the chain that builds OpenVINO operations.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.chain.translate.ssd import translate_ssd
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 TRANSLATORS: dict[str, Callable[[Any], list[Any]]] = {"SsdDetectionOutput": translate_ssd}

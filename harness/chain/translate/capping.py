@@ -43,9 +43,7 @@ def cap_per_class(
         sort_result_descending=False,
         output_type="i64",
     ).output(0)  # [selected, 3]: image, class, anchor
-    image, label, anchor = (
-        opset.gather(selected, ints(column), index(1)).output(0) for column in range(3)
-    )
+    image, label, anchor = (opset.gather(selected, ints(column), index(1)).output(0) for column in range(3))
     places = opset.concat([image, anchor, opset.add(label, ints(first))], 1)
     kept = opset.gather_nd(scores, places)
     zeros = opset.multiply(scores, number(0.0))

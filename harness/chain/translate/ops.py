@@ -6,11 +6,13 @@ element a row, and Slice of a tensor's tail. The helpers keep to forms that were
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from openvino import opset13 as opset
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 Output = Any
 

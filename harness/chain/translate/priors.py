@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from openvino import opset13 as opset
 
 from harness.chain.translate.ops import concat, ints, named, number, reshape, spatial
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 def clustered(

@@ -8,7 +8,7 @@ from openvino import opset13 as opset
 
 from harness.chain.translate import priors as prior_boxes
 from harness.chain.translate.capping import cap_per_class
-from harness.chain.translate.ops import concat, ints, named, number, reshape, spatial
+from harness.chain.translate.ops import concat, index, ints, named, number, reshape, spatial
 from harness.chain.translate.pruning import SCORE_THRESHOLD, decode, prune_scores
 
 
@@ -77,6 +77,11 @@ def _convert(logits: Any, node: Any) -> Any:
     converter = node.get_attribute("score_converter")
     if converter == "SIGMOID":
         return opset.sigmoid(logits).output(0)
+    if converter == "SOFTMAX" and node.get_attribute("converts_foreground_only"):
+        classes = int(node.get_attribute("num_classes"))
+        foreground = opset.softmax(opset.gather(logits, ints(*range(1, classes + 1)), index(2)), 2)
+        background = opset.multiply(opset.gather(logits, ints(0), index(2)), number(0.0))
+        return opset.concat([background, foreground], 2).output(0)
     if converter == "SOFTMAX":
         return opset.softmax(logits, 2).output(0)
     return logits
@@ -103,5 +108,3 @@ def _clustered(node: Any, boxes: list[Any], image: Any, variances: list[float]) 
         )
         parts.append(part.output(0))
     return prior_boxes.in_one(parts)
-
-
