@@ -82,7 +82,7 @@ def convert_graph(
     say(f"Translating {len(context.graph)} nodes.")
     model = translate(context.graph, ends)
     _refuse_empty(model, context)
-    _number_unnamed(model)
+    _number_unnamed(model, context)
     return Converted(model, tuple(context.warnings), tuple(context.notes))
 
 
@@ -133,11 +133,13 @@ def _refuse_empty(model: Any, context: ConversionContext) -> None:
                 )
 
 
-def _number_unnamed(model: Any) -> None:
+def _number_unnamed(model: Any, context: ConversionContext) -> None:
     """Operations without a name of their own get numbers that do not depend on what ran before (SRC-7)."""
     counts: dict[str, int] = {}
     for operation in model.get_ordered_ops():
-        kind = operation.get_type_name()
-        if re.fullmatch(rf"{kind}_\d+", operation.get_friendly_name()):
+        name = operation.get_friendly_name()
+        numbered = re.fullmatch(r"([A-Za-z]+)_\d+", name)
+        if numbered and name not in context.graph:
+            kind = numbered.group(1)
             counts[kind] = counts.get(kind, -1) + 1
             operation.set_friendly_name(f"{kind}_{counts[kind]}")
