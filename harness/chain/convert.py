@@ -87,8 +87,10 @@ def convert_graph(
 
 
 def _obey(context: ConversionContext, configuration: Configuration) -> None:
-    for step in in_order(configuration.steps(REPLACERS)):
-        for match in step.places(context.graph):
+    named = configuration.steps(REPLACERS)
+    implied = [Step(kind()) for kind in REPLACERS.values() if kind.always]
+    for step in in_order([*named, *implied]):
+        for match in step.replacer.find(context) if step.replacer.always else step.places(context.graph):
             step.replacer.replace(context, match)
     if not context.outputs:
         raise ConversionError(

@@ -21,12 +21,14 @@ class Replacer(abc.ABC):
     """One rule of the chain.
 
     ``replacement_id`` is the ``id`` by which support configurations name it. ``run_before`` and ``run_after`` hold ids
-    of other replacers; ids that are not part of a conversion are ignored.
+    of other replacers; ids that are not part of a conversion are ignored. ``always`` marks a rule that is not part of
+    the published configurations and runs by structure whichever of them is named.
     """
 
     replacement_id: ClassVar[str]
     run_before: ClassVar[tuple[str, ...]] = ()
     run_after: ClassVar[tuple[str, ...]] = ()
+    always: ClassVar[bool] = False
 
     @abc.abstractmethod
     def find(self, context: ConversionContext) -> list[Match]:
@@ -70,7 +72,7 @@ def in_order(steps: Sequence[Step]) -> list[Step]:
             advice="Remove one of the declarations run_before / run_after.",
             requirement="CFG-9",
         ) from None
-    result = []
+    result: list[Step] = []
     while sorter.is_active():
         ready = sorted(sorter.get_ready())
         result.extend(steps[index] for index in ready)

@@ -51,14 +51,14 @@ def _dangling(graph: Graph, name: str) -> str:
     reader = graph.add("Identity", f"{name}/output", [Tensor(name)], {})
     if "T" in graph[name].attr:
         reader.attr["T"].type = graph[name].attr["T"].type
-    return reader.name
+    return str(reader.name)
 
 
 def _in_order(model: Any, ends: Sequence[str], outputs: Sequence[str]) -> Any:
     """The model with its outputs in the order asked for, each findable by its TensorFlow name."""
     import openvino as ov
 
-    found = {}
+    found: dict[str, Any] = {}
     for result in model.get_results():
         source = result.input_value(0)
         for name in {source.get_node().get_friendly_name(), *(text.split(":")[0] for text in source.get_names())}:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from harness.chain.replacers.nearest_upsampling import NearestUpsamplingReplacement
 from harness.chain.replacers.output import OutputReplacement
 from harness.chain.replacers.preprocessor import PreprocessorReplacement
 from harness.chain.replacers.ssd_postprocessor import SsdPostprocessorReplacement
@@ -12,5 +13,6 @@ if TYPE_CHECKING:
     from harness.chain.replacer import Replacer
 
 REPLACERS: dict[str, type[Replacer]] = {
-    kind.replacement_id: kind for kind in (OutputReplacement, PreprocessorReplacement, SsdPostprocessorReplacement)
+    kind.replacement_id: kind
+    for kind in (NearestUpsamplingReplacement, OutputReplacement, PreprocessorReplacement, SsdPostprocessorReplacement)
 }

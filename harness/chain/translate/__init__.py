@@ -9,8 +9,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from harness.chain.translate.ssd import translate_ssd
+from harness.chain.translate.upsampling import translate_nearest_upsampling
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-TRANSLATORS: dict[str, Callable[[Any], list[Any]]] = {"SsdDetectionOutput": translate_ssd}
+TRANSLATORS: dict[str, Callable[[Any], list[Any]]] = {
+    "NearestUpsampling": translate_nearest_upsampling,
+    "SsdDetectionOutput": translate_ssd,
+}
