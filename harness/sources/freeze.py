@@ -17,7 +17,10 @@ VARIABLES = frozenset({"Variable", "VariableV2", "VarHandleOp"})
 # Ops that pass a resource handle on, by the input that it comes in.
 _HANDLE_PASSING = frozenset({"Identity", "Enter", "Switch"})
 # Ops that train, restore, save or report: nothing of a model's answer is behind them.
-_STATE_PREFIXES = ("Assign", "Apply", "ResourceApply", "Restore", "Save", "MergeV2", "Sharded", "ScatterUpdate")
+_STATE_PREFIXES = (
+    *("Assign", "Apply", "ResourceApply", "ScatterUpdate", "VarIsInitialized", "IsVariableInitialized"),
+    *("Restore", "Save", "MergeV2", "Sharded"),
+)
 _STATE_SUFFIXES = ("Summary", "SummaryV2")
 # Ops that change the variable that they read.
 _MUTATING = ("Assign", "Scatter", "CountUpTo", "Apply")
@@ -125,6 +128,8 @@ def _to_constant(node: Any, place: _Stored, checkpoint: Checkpoint) -> None:
     node.attr["dtype"].type = dtype
     tensor = node.attr["value"].tensor
     tensor.dtype = dtype
+    # A scalar's shape has nothing in it but must be there: OpenVINO reads a constant without one as zero.
+    tensor.tensor_shape.SetInParent()
     for size in shape:
         tensor.tensor_shape.dim.add(size=size)
     tensor.tensor_content = content

@@ -120,18 +120,25 @@ def _explain(data: bytes, path: Path) -> SourceError:
             advice = "Say that it is text (format frozen_text)."
         else:
             what = "The file is text, not a binary TensorFlow graph."
-    elif _parses(message_class("SavedModel"), data, "meta_graphs"):
+    elif _is_saved_model(data):
         what = "The file is a SavedModel's, not a graph."
         advice = "Give its folder (format saved_model)."
-    elif _parses(meta_graph_pb2.MetaGraphDef, data, "graph_def"):
+    elif _is_meta_graph(data):
         what = "The file is a MetaGraph, not a graph."
         advice = "Say so (format meta_graph), with its checkpoint beside it."
     return SourceError(what, where=str(path), advice=advice, requirement="SRC-1")
 
 
-def _parses(kind: Any, data: bytes, field: str) -> bool:
+def _is_saved_model(data: bytes) -> bool:
     try:
-        value = getattr(kind.FromString(data), field)
+        saved = message_class("SavedModel").FromString(data)
     except DecodeError:
         return False
-    return bool(value.node) if field == "graph_def" else len(value) > 0
+    return bool(saved.HasField("saved_model_schema_version")) and len(saved.meta_graphs) > 0
+
+
+def _is_meta_graph(data: bytes) -> bool:
+    try:
+        return len(meta_graph_pb2.MetaGraphDef.FromString(data).graph_def.node) > 0
+    except DecodeError:
+        return False
