@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from openvino import opset13 as opset
+from openvino.utils.node_factory import NodeFactory
 
-from harness.chain.translate.ops import concat, ints, named, number, reshape, spatial
+from harness.chain.translate.ops import concat, ints, named, reshape, spatial
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,7 +39,9 @@ def clustered(
         "offset": float(offset),
         "variance": [float(variance) for variance in variances],
     }
-    return named(opset.prior_box_clustered(spatial(feature_map), image_size, attributes), name)
+    # The opset's own function refuses an offset of zero, which the operation takes.
+    created = NodeFactory("opset1").create("PriorBoxClustered", [spatial(feature_map), image_size], attributes)
+    return named(created, name)
 
 
 def in_one(parts: Sequence[Any]) -> Any:
@@ -53,4 +56,4 @@ def from_anchors(anchors: Any, variances: Sequence[float]) -> Any:
     values = reshape(boxes, 1, -1)
     spread = opset.broadcast(opset.constant(np.array(variances, np.float32)), opset.shape_of(boxes, "i64"))
     both = concat([values, reshape(spread, 1, -1)], 0)
-    return opset.unsqueeze(opset.multiply(both, number(1.0)), ints(0)).output(0)
+    return opset.unsqueeze(both, ints(0)).output(0)
