@@ -118,7 +118,15 @@ def _scope_match(graph: Graph, prefix: str, description: Mapping[str, object]) -
     for group in _groups(description.get("inputs")):
         name, port = group[0]
         node = _resolve(nodes, prefix, name)
-        inputs.append(graph.inputs(node)[port])
+        read = graph.inputs(node)
+        if port >= len(read):
+            raise ConfigurationError(
+                f"A node that the configuration lists has no input {port}.",
+                where=f"node {node!r} ({graph[node].op})",
+                advice="Name the configuration of the API version that exported the model, or none to have it found.",
+                requirement="CFG-6",
+            )
+        inputs.append(read[port])
     outputs = [
         Tensor(_resolve(nodes, prefix, name), port)
         for group in _groups(description.get("outputs"))
