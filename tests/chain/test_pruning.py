@@ -35,14 +35,14 @@ def scene(seed: int, anchors: int, classes: int, crowding: float) -> tuple[np.nd
 def answer(arrays, *, keep: int, per_class: int | None, pruned: bool, top_k: int = -1) -> np.ndarray:
     """DetectionOutput's valid rows; ``per_class`` caps each class, ``pruned`` leaves hopeless scores out first."""
     encodings, scores, priors = (opset.parameter(array.shape, np.float32) for array in arrays)
-    anchors, columns = arrays[1].shape[1:]
+    columns = arrays[1].shape[2]
     corners = decode(encodings.output(0), priors.output(0), VARIANCES, clip=False)
     common = {"classes": columns - 1, "background": True, "nms_threshold": NMS_THRESHOLD}
     chosen = scores.output(0)
     if per_class is not None:
         chosen = cap_per_class(chosen, corners, threshold=1e-8, per_class=per_class, **common)
     elif pruned:
-        chosen = prune_scores(chosen, corners, anchors=anchors, keep_top_k=keep, **common)
+        chosen = prune_scores(chosen, corners, keep_top_k=keep, **common)
     rows = opset.detection_output(
         reshape(encodings.output(0), 0, -1),
         reshape(chosen, 0, -1),
@@ -130,7 +130,6 @@ class TestPruning:
         pruned = prune_scores(
             scores.output(0),
             corners,
-            anchors=300,
             classes=40,
             background=True,
             keep_top_k=100,

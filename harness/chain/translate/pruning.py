@@ -16,7 +16,6 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
 from openvino import opset13 as opset
 
 from harness.chain.translate.ops import columns, index, ints, number, reshape
@@ -31,7 +30,6 @@ def prune_scores(
     scores: Any,
     boxes: list[Any],
     *,
-    anchors: int,
     classes: int,
     background: bool,
     keep_top_k: int,
@@ -45,9 +43,11 @@ def prune_scores(
     if background:
         picked = ints(*range(1, classes + 1))
         foreground = opset.gather(scores, picked, index(2)).output(0)
-    best = min(anchors, max(8, math.ceil(4 * keep_top_k / classes)))
+    # A reshaped model may have fewer anchors than that.
+    anchors = opset.gather(opset.shape_of(scores, "i64"), index(1), index(0))
+    best = opset.minimum(index(max(8, math.ceil(4 * keep_top_k / classes))), anchors)
     by_class = opset.transpose(foreground, ints(0, 2, 1))
-    top = opset.topk(by_class, index(best), 2, "max", "value", "i32")
+    top = opset.topk(by_class, best, 2, "max", "value", "i32")
     values, where = top.output(0), top.output(1)  # [N, C, best]
 
     def candidates(side: Any) -> Any:
@@ -60,12 +60,15 @@ def prune_scores(
     # Positive where the second of a pair, which scores higher, suppresses the first; ties in overlap count as such,
     # which can only make the bound more careful.
     excess = opset.subtract(overlap, opset.multiply(union, number(nms_threshold * (1.0 - 1e-5))))
-    better = opset.constant(np.tril(np.ones((best, best), np.float32), -1))
+    rank = opset.range(index(0), best, index(1), "i64")
+    better = opset.convert(opset.greater(opset.unsqueeze(rank, ints(1)), opset.unsqueeze(rank, ints(0))), "f32")
     suppressed = opset.reduce_max(opset.multiply(opset.relu(excess), better), ints(3), keep_dims=False)
     certain = opset.select(opset.equal(suppressed, number(0.0)), values, number(0.0))
-    if classes * best < keep_top_k:
-        return scores
-    last = opset.topk(reshape(certain, 0, -1), index(keep_top_k), 1, "max", "value", "i32")
+    # With too few survivors the last of them is one of these zeros, and nothing is left out.
+    images = opset.gather(opset.shape_of(scores, "i64"), ints(0), index(0))
+    nothing = opset.broadcast(number(0.0), opset.concat([images, ints(keep_top_k)], 0))
+    survivors = opset.concat([reshape(certain, 0, -1), nothing], 1)
+    last = opset.topk(survivors, index(keep_top_k), 1, "max", "value", "i32")
     bound = opset.reduce_min(last.output(0), ints(1), keep_dims=True)  # [N, 1]
     return opset.select(opset.greater_equal(scores, opset.unsqueeze(bound, ints(2))), scores, number(0.0)).output(0)
 

@@ -35,18 +35,15 @@ def translate_ssd(node: Any) -> list[Any]:
     per_class = int(node.get_attribute("max_detections_per_class"))
     nms_threshold = float(node.get_attribute("nms_threshold"))
     clip_before = bool(node.get_attribute("clip_before_nms"))
-    anchors = encodings.get_partial_shape()[1]
     common: dict[str, Any] = {"classes": num_classes, "background": columns > num_classes}
     if per_class < keep_top_k:
         corners = decode(encodings, priors, variances, clip=clip_before)
         scores = cap_per_class(
             scores, corners, threshold=threshold, per_class=per_class, nms_threshold=nms_threshold, **common
         )
-    elif threshold < SCORE_THRESHOLD and anchors.is_static:
+    elif threshold < SCORE_THRESHOLD:
         corners = decode(encodings, priors, variances, clip=clip_before)
-        scores = prune_scores(
-            scores, corners, anchors=anchors.get_length(), keep_top_k=keep_top_k, nms_threshold=nms_threshold, **common
-        )
+        scores = prune_scores(scores, corners, keep_top_k=keep_top_k, nms_threshold=nms_threshold, **common)
     detection_output = opset.detection_output(
         named(reshape(encodings, 0, -1).get_node(), "DetectionOutput/locations"),
         named(reshape(scores, 0, -1).get_node(), "DetectionOutput/confidences"),
