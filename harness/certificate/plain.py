@@ -32,8 +32,8 @@ def number(value: float) -> float | str:
 def to_plain(value: Any, *, moments: bool = True) -> Any:
     """``value`` in dicts, lists, strings, numbers, booleans and None alone.
 
-    Mappings and sets come out sorted. ``moments=False`` leaves out the fields that hold times and durations.
-    What JSON has no form for becomes its string.
+    Sets come out sorted; mappings keep their order, which readers see. ``moments=False`` leaves out the fields that
+    hold times and durations. What JSON has no form for becomes its string.
     """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {
@@ -51,8 +51,7 @@ def to_plain(value: Any, *, moments: bool = True) -> Any:
     if isinstance(value, float):
         return number(float(value))
     if isinstance(value, Mapping):
-        plain = {str(to_plain(key)): to_plain(item, moments=moments) for key, item in value.items()}
-        return dict(sorted(plain.items()))
+        return {str(to_plain(key)): to_plain(item, moments=moments) for key, item in value.items()}
     if isinstance(value, (set, frozenset)):
         return sorted((to_plain(item) for item in value), key=lambda item: (str(type(item)), item))
     if isinstance(value, (list, tuple)):

@@ -22,7 +22,7 @@ def verdict(results: Sequence[Result], *, standing: Standing, not_run: int = 0) 
         reasons.append(_count(errors, "check could not be carried out", "checks could not be carried out"))
     if not_run:
         reasons.append(_count(not_run, "selected check did not run", "selected checks did not run"))
-    if not any(result.outcome == "passed" and result.compared > 0 for result in results):
+    if not any(result.outcome in ("passed", "failed") and result.compared > 0 for result in results):
         reasons.append("nothing was compared")
     if reasons:
         return "not_certified", tuple(reasons)

@@ -19,7 +19,7 @@ WORDS = {
     "not_applicable": "not applicable",
     "not_covered": "not covered",
 }
-SIGNS = {"failed": "✗", "error": "!", "passed": "✓", "not_claimed": "–", "not_applicable": "·"}
+SIGNS = {"failed": "✗", "error": "!", "passed": "✓", "not_claimed": "-", "not_applicable": "·"}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,0 +1,77 @@
+"""Which checks run on which cases: parametrisation, markers, the long tier, and the fixture ``evidence``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import pytest
+
+from harness.checks.evidence import Evidence
+from harness.errors import IrproofError
+from harness.plugin.state import run_of
+from harness.requirements import require
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test that asks for ``evidence`` once for each selected case; the case comes first in the node id."""
+    if "evidence" in metafunc.fixturenames:
+        names = list(run_of(metafunc.config).selection)
+        # Of scope session, so that pytest runs all checks of one case before those of the next.
+        metafunc.parametrize("evidence", names, ids=names, indirect=True, scope="session")
+
+
+@pytest.fixture(scope="session")
+def evidence(request: pytest.FixtureRequest) -> Iterator[Evidence]:
+    """Everything that checks ask of one case: reference, conversion, observations; made once, when asked for."""
+    run = run_of(request.config)
+    listed = run.selection[request.param]
+    with Evidence(listed, run.converter, device=run.options.device) as found:
+        yield found
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Check the ids in ``requirement`` markers, and leave out the long tier unless it was asked for."""
+    for item in items:
+        if is_proof(item):
+            requirements_of(item)
+    options = run_of(config).options
+    if options.long or options.profile == "full":
+        return
+    # What was asked for by its own name runs, however long it takes.
+    named = [str(argument) for argument in config.args if "::" in str(argument)]
+    kept: list[pytest.Item] = []
+    left: list[pytest.Item] = []
+    for item in items:
+        asked = any(item.nodeid.startswith(name.removeprefix("./")) for name in named)
+        (left if item.get_closest_marker("long") and not asked else kept).append(item)
+    if left:
+        items[:] = kept
+        session.config.hook.pytest_deselected(items=left)
+
+
+def pytest_deselected(items: Sequence[pytest.Item]) -> None:
+    """Count the checks that were left out, for a run without them does not certify."""
+    for item in items:
+        if is_proof(item):
+            run_of(item.config).deselected += 1
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Remember which checks are to run, so that one that never ran is noticed."""
+    run_of(session.config).planned.update(item.nodeid for item in session.items if is_proof(item))
+
+
+def is_proof(item: pytest.Item) -> bool:
+    """Whether a test proves something about a converter: it asks for ``prove``."""
+    return "prove" in getattr(item, "fixturenames", ())
+
+
+def requirements_of(item: pytest.Item) -> tuple[str, ...]:
+    """The ids in the test's ``requirement`` markers; raises pytest.UsageError for one that does not exist."""
+    ids = [id_ for marker in item.iter_markers("requirement") for id_ in marker.args]
+    try:
+        return require(ids, where=item.nodeid)
+    except IrproofError as error:
+        raise pytest.UsageError(str(error)) from error

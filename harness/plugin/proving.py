@@ -1,0 +1,200 @@
+"""From a check's result to a test's outcome: the fixture ``prove``, and what a test that raises amounts to."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import os
+import shlex
+import subprocess
+import time
+from collections.abc import Generator, Sequence
+from typing import Any
+
+import pytest
+
+from harness.certificate.model import FindingFacts, Result
+from harness.certificate.plain import to_plain
+from harness.certificate.scrub import scrubbed
+from harness.checks.evidence import Evidence
+from harness.checks.result import CheckResult, Finding
+from harness.errors import IrproofError, Stage
+from harness.plugin.collecting import is_proof, requirements_of
+from harness.plugin.message import failure, reason
+from harness.plugin.state import run_of
+
+RECORDED = pytest.StashKey[list[Result]]()
+STARTED = pytest.StashKey[float]()
+FACTS = pytest.StashKey[Any]()
+FAILING = ("failed", "error")
+
+
+class Prove:
+    """Records what checks found, and fails, skips or passes the test accordingly."""
+
+    def __init__(self, item: pytest.Item) -> None:
+        self._item = item
+
+    def __call__(self, *results: CheckResult, case: str | None = None) -> None:
+        """Record all ``results`` first; then fail the test if one failed, or skip it if none applied.
+
+        ``case`` names what was checked where that is none of the selected cases.
+        """
+        recorded = [record(self._item, result, case) for result in results]
+        failed = [result for result in recorded if result.outcome in FAILING]
+        if failed:
+            pytest.fail("\n\n".join(failure(result) for result in failed), pytrace=False)
+        if recorded and all(result.outcome != "passed" for result in recorded):
+            pytest.skip(reason(recorded[0]))
+
+
+@pytest.fixture
+def prove(request: pytest.FixtureRequest) -> Prove:
+    """``prove(check(evidence))`` records what a check found, for certificate and report, and fails if it failed."""
+    return Prove(request.node)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """Note when the check began."""
+    item.stash[STARTED] = time.perf_counter()
+    return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Turn what was raised into a result, and let results and facts of the case travel with the report."""
+    report = yield
+    if not is_proof(item):
+        return report
+    recorded = item.stash.setdefault(RECORDED, [])
+    if call.excinfo is not None and not report.skipped and not any(one.outcome in FAILING for one in recorded):
+        error = call.excinfo.value
+        result = record(item, raised(item, error, call.when))
+        if isinstance(error, IrproofError):
+            report.longrepr = failure(result)
+    elif report.skipped and not recorded:
+        record(item, _result(item, "not_applicable", Stage.CASE, notes=(str(getattr(call.excinfo, "value", "")),)))
+    elif report.when == "call" and report.passed and not recorded:
+        # A test that proves nothing must not look like one that does.
+        result = record(item, _result(item, "error", Stage.CASE, (Finding("The check recorded no result."),)))
+        report.outcome = "failed"
+        report.longrepr = failure(result)
+    if report.when != "teardown":
+        item.stash[FACTS] = _facts(item)  # while there is evidence
+    else:
+        report.irproof = {  # type: ignore[attr-defined]
+            "results": [to_plain(result) for result in recorded],
+            "facts": item.stash.get(FACTS, None),
+            "versions": {},
+            "properties": {},
+            "seeds": {},
+        }
+    return report
+
+
+def raised(item: pytest.Item, error: BaseException, when: str) -> CheckResult:
+    """The result of a test that raised: failed at the stage of an IrproofError, an error for anything else."""
+    if isinstance(error, IrproofError):
+        where = {name: text for name, text in (("place", error.where), ("advice", error.advice)) if text}
+        return _result(item, "failed", error.stage, (Finding(error.what, where),))
+    what = f"The check ended with {type(error).__name__}: {error}"
+    return _result(item, "error", Stage.CASE, (Finding(what, {"phase": when}),))
+
+
+def record(item: pytest.Item, check: CheckResult, case: str | None = None) -> Result:
+    """Keep a check's result with the item, after the guards that no check can talk itself out of."""
+    now = time.perf_counter()
+    check = guarded(check)
+    if case is None:
+        case = case_of(item)
+    result = Result(
+        case=case,
+        check=check.check,
+        test=item.nodeid,
+        requirements=check.requirements,
+        stage=check.stage.value,
+        outcome=check.outcome,
+        findings=tuple(_finding(finding) for finding in check.findings),
+        worst_error=check.worst_error,
+        noise=check.noise,
+        tolerance=check.tolerance,
+        passing_tolerance=_passing_tolerance(check),
+        unit=check.unit,
+        compared=check.compared,
+        explained=check.explained,
+        notes=tuple(scrubbed(note) for note in check.notes),
+        reproduce=command(item, case),
+        duration_s=now - item.stash.get(STARTED, now),
+    )
+    item.stash[STARTED] = now
+    item.stash.setdefault(RECORDED, []).append(result)
+    return result
+
+
+def guarded(check: CheckResult) -> CheckResult:
+    """``check``, or an error in its place where it claims to have passed on nothing or on NaN."""
+    if check.outcome != "passed":
+        return check
+    if check.compared <= 0:
+        finding = Finding("Nothing was compared, and nothing passes on nothing.")
+    elif check.worst_error is not None and math.isnan(check.worst_error):
+        finding = Finding("The worst error is no number, and a NaN passes nothing.", error=check.worst_error)
+    elif check.findings:
+        finding = Finding("The check passed with findings, and a finding is a difference that matters.")
+    else:
+        return check
+    return dataclasses.replace(check, outcome="error", findings=(finding, *check.findings))
+
+
+def command(item: pytest.Item, case: str) -> str:
+    """A command that repeats this check on this case, to be pasted into a shell."""
+    run = run_of(item.config)
+    words = ["pytest", item.nodeid, *run.options.repeating(case if case in run.selection else "")]
+    return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
+
+
+def case_of(item: pytest.Item) -> str:
+    """The name of the case that a test runs on; empty for a test without one."""
+    callspec = getattr(item, "callspec", None)
+    name: str = callspec.params.get("evidence", "") if callspec is not None else ""
+    return name
+
+
+def _result(
+    item: pytest.Item, outcome: Any, stage: Stage, findings: Sequence[Finding] = (), notes: tuple[str, ...] = ()
+) -> CheckResult:
+    name = getattr(item, "originalname", None) or item.name
+    return CheckResult(
+        check=name.removeprefix("test_"),
+        requirements=requirements_of(item),
+        stage=stage,
+        outcome=outcome,
+        findings=tuple(findings),
+        notes=notes,
+    )
+
+
+def _finding(finding: Finding) -> FindingFacts:
+    where = {key: scrubbed(value) if isinstance(value, str) else value for key, value in finding.where.items()}
+    return FindingFacts(
+        what=scrubbed(finding.what),
+        where=where,
+        error=finding.error,
+        noise=finding.noise,
+        tolerance=finding.tolerance,
+        passing_tolerance=finding.passing_tolerance,
+        unit=finding.unit,
+    )
+
+
+def _passing_tolerance(check: CheckResult) -> float | None:
+    stated = [finding.passing_tolerance for finding in check.findings if finding.passing_tolerance is not None]
+    return max(stated) if stated else check.worst_error
+
+
+def _facts(item: pytest.Item) -> Any:
+    found = getattr(item, "funcargs", {}).get("evidence")
+    return to_plain(found.facts()) if isinstance(found, Evidence) else None

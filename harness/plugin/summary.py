@@ -1,0 +1,93 @@
+"""The end of the terminal output: a line a case, the requirements, the verdict."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+
+import pytest
+
+from harness.certificate.model import Certificate, Result
+from harness.certificate.units import in_noise
+from harness.requirements import areas
+
+VERDICTS = {"certified": "CERTIFIED", "not_certified": "NOT CERTIFIED", "informational": "INFORMATIONAL"}
+NO_CASE = "(no case)"
+
+
+def show(reporter: pytest.TerminalReporter, certificate: Certificate) -> None:
+    """Write the summary of a certificate to the terminal."""
+    reporter.section(f"{certificate.converter.name} on {certificate.device.name}", sep="=")
+    for line in table(certificate):
+        reporter.write_line(line)
+    reporter.write_line("")
+    for line in requirement_lines(certificate):
+        reporter.write_line(line)
+    good = certificate.verdict != "not_certified"
+    reporter.write_line(verdict_line(certificate), bold=True, green=good, red=not good)
+
+
+def table(certificate: Certificate) -> list[str]:
+    """A row a case, a column an area: ``ok`` with what passed, ``FAIL`` with what didn't, and the worst error."""
+    by_case: dict[str, list[Result]] = {case.name: [] for case in certificate.cases}
+    for result in certificate.results:
+        by_case.setdefault(result.case, []).append(result)
+    named = {id_.split("-")[0] for result in certificate.results for id_ in result.requirements}
+    columns = [area for area in areas() if area in named]
+    rows = [["case", *columns, "worst error"]]
+    for case, results in by_case.items():
+        cells = [_cell([result for result in results if _in_area(result, area)]) for area in columns]
+        rows.append([case or NO_CASE, *cells, worst_error(results)])
+    widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def worst_error(results: Sequence[Result]) -> str:
+    """The largest error of a case in units of its noise, and the check that met it."""
+    found = [
+        (ratio, result.check) for result in results if (ratio := in_noise(result.worst_error, result.noise)) is not None
+    ]
+    if not found:
+        return ""
+    # A NaN is the worst there is, and would lose every comparison.
+    ratio, check = max(found, key=lambda pair: (math.inf, 1) if math.isnan(pair[0]) else (pair[0], 0))
+    return f"{ratio:.3g} x noise ({check})"
+
+
+def requirement_lines(certificate: Certificate) -> list[str]:
+    """How many requirements passed, failed, and were not proven; the failed ones by id."""
+    counts: Counter[str] = Counter(row.status for row in certificate.coverage)
+    failed = [row.requirement for row in certificate.coverage if row.status == "failed"]
+    unclaimed = [row.requirement for row in certificate.coverage if row.status == "not_claimed"]
+    words = {"passed": "passed", "failed": "failed", "not_claimed": "not claimed", "not_covered": "not covered"}
+    lines = [f"requirements: {', '.join(f'{counts[status]} {word}' for status, word in words.items())}"]
+    if failed:
+        lines.append(f"failed: {', '.join(failed)}")
+    if unclaimed:
+        lines.append(f"not claimed: {', '.join(unclaimed)}")
+    return lines
+
+
+def verdict_line(certificate: Certificate) -> str:
+    """The verdict, and why."""
+    reasons = [*certificate.verdict_reasons]
+    if certificate.verdict == "informational":
+        reasons.append(f"every check passed, but this run does not certify: {', '.join(certificate.standing_reasons)}")
+    explained = f": {'; '.join(reasons)}" if reasons else ""
+    return f"{VERDICTS[certificate.verdict]}{explained}"
+
+
+def _in_area(result: Result, area: str) -> bool:
+    return any(id_.startswith(f"{area}-") for id_ in result.requirements)
+
+
+def _cell(results: Sequence[Result]) -> str:
+    counts = Counter(result.outcome for result in results)
+    bad = counts["failed"] + counts["error"]
+    run = bad + counts["passed"]
+    if bad:
+        return f"FAIL {bad}/{run}"
+    if run:
+        return f"ok {run}"
+    return "not claimed" if counts["not_claimed"] else "-"
