@@ -92,9 +92,9 @@ class TestMain:
     @pytest.mark.skipif(os.name == "nt", reason="pipes that break are POSIX's")
     def test_whoever_reads_may_stop_reading(self):
         """`irproof requirements | head -1` complains about nothing."""
-        done = subprocess.run(
+        done = subprocess.run(  # noqa: S602 - the pipe is the point
             f"{sys.executable} -m harness requirements --json | head -1",
-            shell=True,  # noqa: S602 - the pipe is the point
+            shell=True,
             cwd=ROOT,
             capture_output=True,
             text=True,

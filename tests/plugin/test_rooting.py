@@ -5,11 +5,13 @@ from __future__ import annotations
 import importlib.metadata
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from harness.rooting import project_root
-from tests.plugin.conftest import ROOT
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 class TestRooting:
