@@ -24,7 +24,7 @@ _DUMP_AT = 0.9
 def serve(port: int, token: str, path: list[str], imports: list[str]) -> None:
     """Connect to the owner, then run its requests until it is gone or says stop."""
     sys.path.extend(entry for entry in path if entry not in sys.path)
-    faulthandler.enable()
+    faulthandler.enable(all_threads=False)
     connection = socket.create_connection(("127.0.0.1", port), timeout=30)
     connection.settimeout(None)
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -32,7 +32,7 @@ def load_target(target: str) -> Any:
     for part in attribute.split("."):
         try:
             found = getattr(found, part)
-        except AttributeError:  # noqa: PERF203
+        except AttributeError:
             raise UsageError(
                 f"{name} has nothing named {part!r}.", where=target, advice="Look at the attribute's spelling."
             ) from None
