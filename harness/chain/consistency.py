@@ -10,18 +10,50 @@ import numpy as np
 from harness.chain.ssd.anchors import lay_out
 from harness.chain.ssd.heads import last_convolution
 from harness.errors import ConversionError, PipelineConfigError
+from harness.pipeline.image_resizer import FixedShapeResizer, KeepAspectRatioResizer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from harness.chain.context import ConversionContext
     from harness.chain.graph import Graph, Tensor
+    from harness.chain.match import Match
     from harness.chain.settings import Settings
     from harness.chain.ssd.anchors import AnchorGrid
     from harness.chain.ssd.suppression import Fact, SuppressionFacts
+    from harness.pipeline.config import PipelineConfig
 
 _ANCHOR_TOLERANCE = 1e-4
 """In normalised units; float32 arithmetic on anchors errs by about 1e-6, another pipeline.config by far more."""
+
+
+_RESIZES = {"ResizeBilinear", "ResizeNearestNeighbor", "ResizeBicubic", "ResizeArea"}
+
+
+def check_resizer(graph: Graph, match: Match, config: PipelineConfig) -> None:
+    """The size that the Preprocessor resizes to, where it is a constant, against the config's resizer."""
+    resizer = config.image_resizer
+    for name in sorted(match.nodes):
+        if graph[name].op not in _RESIZES:
+            continue
+        size = graph.constant(graph.inputs(name)[1].node)
+        if size is None or size.size != 2:
+            continue
+        seen = (int(size.reshape(-1)[0]), int(size.reshape(-1)[1]))
+        if isinstance(resizer, FixedShapeResizer) and (resizer.height, resizer.width) != seen:
+            raise _not_this_graph(
+                config, "image_resizer.fixed_shape_resizer (height, width)", (resizer.height, resizer.width), seen, name
+            )
+        if isinstance(resizer, KeepAspectRatioResizer):
+            kind = f"keep_aspect_ratio_resizer ({resizer.min_dimension} to {resizer.max_dimension})"
+            raise _not_this_graph(config, "image_resizer", kind, f"a fixed size of {seen[0]} x {seen[1]}", name)
+        return
+
+
+def check_architecture(config: PipelineConfig, expected: str, node: str) -> None:
+    """A config of the other meta-architecture is not this graph's, whatever else it says."""
+    if config.meta_architecture != expected:
+        raise _not_this_graph(config, "model", config.meta_architecture, f"the structure of model.{expected}", node)
 
 
 def check_ssd(
@@ -114,9 +146,15 @@ def _same(settings: Settings, key: str, configured: float, fact: Fact | None) ->
 
 def contradiction(settings: Settings, key: str, configured: object, seen: object, node: str) -> PipelineConfigError:
     """pipeline.config says one thing and a node of the graph another."""
+    return _not_this_graph(settings.config, key, configured, seen, node)
+
+
+def _not_this_graph(
+    config: PipelineConfig, key: str, configured: object, seen: object, node: str
+) -> PipelineConfigError:
     return PipelineConfigError(
         f"pipeline.config is not this graph's: {key} is {_plain(configured)}, but the graph has {_plain(seen)}.",
-        where=f"node {node!r}; config {settings.config.where}",
+        where=f"node {node!r}; config {config.where}",
         advice="Give the pipeline.config that this model was exported with.",
         requirement="CFG-11",
     )

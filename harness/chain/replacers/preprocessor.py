@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from harness.chain.consistency import check_resizer
 from harness.chain.graph import Tensor
 from harness.chain.match import Match, entering, in_scope, leaving, scopes_named
 from harness.chain.replacer import Replacer
@@ -57,6 +58,7 @@ class PreprocessorReplacement(Replacer):
                 requirement="SHP-2",
             )
         config = context.pipeline(self.replacement_id)
+        check_resizer(graph, match, config)
         height, width = expected_input_size(config.image_resizer, requested)
         channels = declared[3] if len(declared) == 4 and declared[3] > 0 else 3
         _declare_shape(placeholder, (context.batch, height, width, channels))

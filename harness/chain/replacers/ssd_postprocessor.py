@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from harness.chain.consistency import check_ssd
+from harness.chain.consistency import check_architecture, check_ssd
 from harness.chain.constants import evaluate
 from harness.chain.graph import Tensor
 from harness.chain.match import Match
@@ -77,6 +77,7 @@ class SsdPostprocessorReplacement(Replacer):
             )
         locations, confidences, priors = match.inputs[:3]
         settings = Settings(self.replacement_id, context.pipeline(self.replacement_id), match.custom_attributes)
+        check_architecture(settings.config, "ssd", str(locations))
         facts = read_suppression(graph, match.nodes, confidences)
         boxes = level_tensors(graph, locations)
         classes = level_tensors(graph, confidences)
