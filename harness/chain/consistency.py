@@ -69,12 +69,23 @@ def check_ssd(
     """The number of class columns, background included, after everything that can be compared was compared."""
     columns = _columns(context, settings, boxes, classes, grids)
     _same(settings, "num_classes", settings.num_classes, facts.classes)
-    key = "post_processing.batch_non_max_suppression"
-    _same(settings, f"{key}.iou_threshold", settings.iou_threshold, facts.iou_threshold)
-    _same(settings, f"{key}.score_threshold", settings.score_threshold, facts.score_threshold)
-    _same(
-        settings, f"{key}.max_detections_per_class", settings.max_detections_per_class, facts.max_detections_per_class
-    )
+    for name, configured, fact in (
+        ("iou_threshold", settings.iou_threshold, facts.iou_threshold),
+        ("score_threshold", settings.score_threshold, facts.score_threshold),
+        ("max_detections_per_class", settings.max_detections_per_class, facts.max_detections_per_class),
+        ("max_total_detections", settings.max_total_detections, facts.max_total_detections),
+    ):
+        # A value that the configuration's custom_attributes give is meant to differ.
+        if f"postprocessing_{name}" not in settings.custom:
+            _same(settings, f"post_processing.batch_non_max_suppression.{name}", configured, fact)
+    if facts.box_coder_scales is not None:
+        for side, configured, fact in zip(
+            ("y_scale", "x_scale", "height_scale", "width_scale"),
+            settings.config.box_coder_scales,
+            facts.box_coder_scales,
+            strict=True,
+        ):
+            _same(settings, f"box_coder.faster_rcnn_box_coder.{side}", configured, fact)
     if facts.score_converter is not None and facts.score_converter != settings.score_converter:
         raise contradiction(
             settings,

@@ -78,7 +78,7 @@ class SsdPostprocessorReplacement(Replacer):
         locations, confidences, priors = match.inputs[:3]
         settings = Settings(self.replacement_id, context.pipeline(self.replacement_id), match.custom_attributes)
         check_architecture(settings.config, "ssd", str(locations))
-        facts = read_suppression(graph, match.nodes, confidences)
+        facts = read_suppression(graph, match.nodes, confidences, locations)
         boxes = level_tensors(graph, locations)
         classes = level_tensors(graph, confidences)
         if len(boxes) != len(classes):

@@ -32,27 +32,33 @@ class Fact:
 class SuppressionFacts:
     """What could be read of a block of per-class suppressions; None where the graph does not show it.
 
-    ``classes`` is the number of suppressions: one a class. ``clips_before`` tells whether boxes are clipped to the
-    window before they suppress each other (exporters up to early 2018) or after (later ones). ``slices_first`` tells
-    that the background is cut off before the score converter (exporters of 2017), which matters to SOFTMAX.
+    ``classes`` is the number of suppressions: one a class. ``box_coder_scales`` divide the encodings of y, x, height
+    and width. ``clips_before`` tells whether boxes are clipped to the window before they suppress each other
+    (exporters up to early 2018) or after (later ones). ``slices_first`` tells that the background is cut off before
+    the score converter (exporters of 2017), which matters to SOFTMAX.
     """
 
     classes: Fact | None = None
     iou_threshold: Fact | None = None
     score_threshold: Fact | None = None
     max_detections_per_class: Fact | None = None
+    max_total_detections: Fact | None = None
+    box_coder_scales: tuple[Fact, Fact, Fact, Fact] | None = None
     clips_before: bool | None = None
     score_converter: str | None = None
     slices_first: bool = False
 
 
-def read_suppression(graph: Graph, nodes: Iterable[str], scores: Tensor) -> SuppressionFacts:
-    """The facts of the suppressions among ``nodes``; ``scores`` are the predictions that enter the block."""
+def read_suppression(
+    graph: Graph, nodes: Iterable[str], scores: Tensor, encodings: Tensor | None = None
+) -> SuppressionFacts:
+    """The facts of the suppressions among ``nodes``; ``scores`` and ``encodings`` are what enters the block."""
     inside = set(nodes)
     found = sorted(name for name in inside if graph[name].op in _SUPPRESSIONS)
     converter, slices_first = _score_converter(graph, inside, scores)
+    scales = _box_coder_scales(graph, inside, encodings) if encodings is not None else None
     if not found:
-        return SuppressionFacts(score_converter=converter, slices_first=slices_first)
+        return SuppressionFacts(score_converter=converter, slices_first=slices_first, box_coder_scales=scales)
     first = graph[found[0]]
     iou = _attribute_or_input(graph, first, 3, "iou_threshold")
     score = _scalar(graph, first, 4) if first.op[-2:] in {"V3", "V4", "V5"} else None
@@ -63,6 +69,8 @@ def read_suppression(graph: Graph, nodes: Iterable[str], scores: Tensor) -> Supp
         iou_threshold=iou,
         score_threshold=score,
         max_detections_per_class=_limit(graph, first),
+        max_total_detections=_total_limit(graph, inside, found),
+        box_coder_scales=scales,
         clips_before=_clipped(graph, graph.inputs(first.name)[0]),
         score_converter=converter,
         slices_first=slices_first,
@@ -113,6 +121,53 @@ def _limit(graph: Graph, node: Node) -> Fact | None:
             if fact is not None:
                 return fact
     return None
+
+
+def _total_limit(graph: Graph, inside: set[str], suppressions: list[str]) -> Fact | None:
+    """The cap on all classes together: the constant of the one kind of Minimum that limits no single suppression."""
+    single = {graph.inputs(name)[2].node for name in suppressions}
+    behind = graph.descendants(suppressions, within=inside)
+    found: dict[float, Fact] = {}
+    for name in sorted(behind - single):
+        node = graph[name]
+        if node.op != "Minimum" or node.attr["T"].type not in _INTEGERS:
+            continue
+        for index in (0, 1):
+            fact = _scalar(graph, node, index)
+            if fact is not None:
+                found[fact.value] = fact
+    return next(iter(found.values())) if len(found) == 1 else None
+
+
+_INTEGERS = {3, 9}  # int32, int64
+
+
+def _box_coder_scales(graph: Graph, inside: set[str], encodings: Tensor) -> tuple[Fact, Fact, Fact, Fact] | None:
+    """What each of the unstacked encodings ty, tx, th, tw is divided by, where all four are."""
+    queue = [node.name for node, _ in graph.consumers(encodings.node, encodings.port) if node.name in inside]
+    seen: set[str] = set()
+    while queue:
+        name = queue.pop(0)
+        if name in seen:
+            continue
+        seen.add(name)
+        if graph[name].op == "Unpack":
+            return _divisors(graph, name)
+        if graph[name].op in {"Reshape", "Transpose", "Identity", "Squeeze"}:
+            queue.extend(node.name for node, _ in graph.consumers(name) if node.name in inside)
+    return None
+
+
+def _divisors(graph: Graph, unpack: str) -> tuple[Fact, Fact, Fact, Fact] | None:
+    found = []
+    for port in range(4):
+        for reader, index in graph.consumers(unpack, port):
+            if reader.op in {"RealDiv", "Div"} and index == 0:
+                fact = _scalar(graph, reader, 1)
+                if fact is not None:
+                    found.append(fact)
+                break
+    return (found[0], found[1], found[2], found[3]) if len(found) == 4 else None
 
 
 def _clipped(graph: Graph, boxes: Tensor) -> bool:
