@@ -102,7 +102,9 @@ class Configuration:
     def mismatch(self, graph: Graph, replacers: Mapping[str, type[Replacer]]) -> ConfigurationError | None:
         """Why this configuration is not for the graph, or None when all its points and scopes are there and fit."""
         try:
-            for entry, step in zip(self.replacements, self.steps(replacers), strict=True):
+            entries = zip(self.replacements, self.steps(replacers), strict=True)
+            # Points tell versions apart, and looking for them costs nothing.
+            for entry, step in sorted(entries, key=lambda pair: pair[0].match_kind != "points"):
                 for match in step.places(graph):
                     reason = step.replacer.misfit(graph, match)
                     if reason is not None:

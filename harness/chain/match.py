@@ -31,8 +31,7 @@ class Match:
 
 def scopes_named(graph: Graph, name: str) -> list[str]:
     """Every name prefix whose last part is ``name``, with its slash: ``Preprocessor/``, ``import/Preprocessor/``."""
-    pattern = re.compile(rf"^((?:[^/]+/)*?){re.escape(name)}/")
-    return sorted({found.group(0) for node in graph if (found := pattern.match(node.name))})
+    return sorted(_outermost(prefix for prefix in _prefixes(graph) if prefix[:-1].rpartition("/")[2] == name))
 
 
 def in_scope(graph: Graph, scope: str) -> frozenset[str]:
@@ -92,18 +91,23 @@ def between_points(graph: Graph, start_points: Sequence[str], end_points: Sequen
 
 def by_scope(graph: Graph, instances: Sequence[str], description: Mapping[str, object]) -> list[Match]:
     """Every scope that an instance pattern names, with inputs and outputs as the configuration lists them."""
+    prefixes = _prefixes(graph)
     found = []
     for pattern in instances:
         compiled = re.compile(f"(?:{pattern})")
-        prefixes = set()
-        for node in graph:
-            position = 0
-            while (position := node.name.find("/", position)) >= 0:
-                position += 1
-                prefix = node.name[:position]
-                if prefix not in prefixes and compiled.fullmatch(prefix):
-                    prefixes.add(prefix)
-        found += [_scope_match(graph, prefix, description) for prefix in sorted(_outermost(prefixes))]
+        fitting = _outermost(prefix for prefix in prefixes if compiled.fullmatch(prefix))
+        found += [_scope_match(graph, prefix, description) for prefix in sorted(fitting)]
+    return found
+
+
+def _prefixes(graph: Graph) -> set[str]:
+    """Every scope of the graph, with its slash."""
+    found: set[str] = set()
+    for node in graph:
+        scope = node.name.rpartition("/")[0]
+        while scope and f"{scope}/" not in found:
+            found.add(f"{scope}/")
+            scope = scope.rpartition("/")[0]
     return found
 
 
