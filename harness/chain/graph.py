@@ -52,6 +52,9 @@ class Graph:
             if len(kept) != len(node.input):
                 del node.input[:]
                 node.input.extend(kept)
+            if node.op == "Const" and not node.attr["value"].tensor.HasField("tensor_shape"):
+                # OpenVINO's front end (2026.4) reads a scalar whose shape message is absent as zero, without a word.
+                node.attr["value"].tensor.tensor_shape.SetInParent()
             self._nodes[node.name] = node
         self._consumers: dict[str, list[str]] = {}
         for node in self._nodes.values():
@@ -211,6 +214,7 @@ def write_constant(node: Node, value: np.ndarray) -> None:
     proto = node.attr["value"].tensor
     proto.Clear()
     proto.dtype = _DTYPES[value.dtype.name]
+    proto.tensor_shape.SetInParent()
     for size in value.shape:
         proto.tensor_shape.dim.add(size=size)
     proto.tensor_content = value.tobytes()

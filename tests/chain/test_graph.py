@@ -60,3 +60,17 @@ class TestGraph:
         node = graph.add_constant("k", value)
         np.testing.assert_array_equal(graph.constant(node.name), value)
         assert graph.constant(node.name).shape == value.shape
+
+    def test_scalars_without_a_shape_message_are_not_read_as_zero(self):
+        """Another tool may write a scalar without its (empty) shape; the front end must see its value all the same."""
+        from harness.chain.translation import translate
+
+        graph = graph_def(("x", "Placeholder"), ("k", "Const"), ("y", "AddV2", "x", "k"))
+        graph.node[0].attr["dtype"].type = graph.node[1].attr["dtype"].type = graph.node[2].attr["T"].type = 1
+        graph.node[0].attr["shape"].shape.dim.add(size=1)
+        graph.node[1].attr["value"].tensor.dtype = 1
+        graph.node[1].attr["value"].tensor.float_val.append(5.0)
+        import openvino as ov
+
+        compiled = ov.Core().compile_model(translate(Graph(graph), ["y"]), "CPU")
+        assert compiled(np.array([1.0], np.float32))[0] == [6.0]
