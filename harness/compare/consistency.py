@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from harness.compare.suppression import Suppression
     from harness.observation.detections import Detections
 
-Kind = Literal["unknown", "both_kept", "missing", "over_class_cap", "over_total_cap", "threshold", "empty"]
+Kind = Literal["unknown", "tie", "both_kept", "missing", "over_class_cap", "over_total_cap", "threshold", "empty"]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -17,9 +17,10 @@ from harness.checks.result import Finding
 from harness.compare.candidates import Candidates, candidates_from_detections, candidates_from_heads
 from harness.compare.comparison import Comparison, limited, worst_of
 from harness.compare.consistency import Contradiction, KeptSet
+from harness.compare.geometry import iou_matrix
 from harness.compare.hints import One
 from harness.compare.image_report import Expected, ImageReport
-from harness.compare.matching import pair_detections
+from harness.compare.matching import pair_detections, take_detections
 from harness.compare.noise import TOLERANCE_FACTOR, Noise, required
 from harness.errors import CaseError
 from harness.observation.detections import Answer, Detections
@@ -202,13 +203,22 @@ def _explain_leftovers(
     theirs = candidates_from_detections(observed, classes, noise, report.factor)
     kept = KeptSet(ours, observed, suppression, complete=False)
     before = KeptSet(theirs, reference, suppression, complete=False)
+    # A box that is off looks just like another box that won a tie, and only heads can tell that there is another.
+    tie = iou_matrix(reference.boxes.astype(np.float64), observed.boxes.astype(np.float64)) > suppression.iou_threshold
+    gaps = np.abs(reference.scores.astype(np.float64)[:, None] - observed.scores[None])
+    tie &= gaps <= ours.score_tolerance.max(axis=1, initial=0.0)[:, None]
+    one, two = take_detections(reference, lost), take_detections(observed, new)
+    alike = pair_detections(one, two, least_iou=0.0, feasible=tie[np.ix_(lost, new)])
+    moved = {new[second] for _, second in alike.pairs}
+    text = "whether it is another box that won a tie cannot be told without the heads"
     # A pair settles what the identities of either set alone may leave open, so only what is left over counts.
     contradictions = [one for one in kept.contradictions() if one.kind != "missing" or one.anchor in lost]
+    contradictions += [Contradiction("tie", text, int(observed.classes[index]), index) for index in sorted(moved)]
     surplus = [one.anchor for one in before.contradictions() if one.kind == "missing" and one.anchor in new]
     contradictions += [
         Contradiction("unknown", "nothing explains why TensorFlow should have left it out", int(observed.classes[i]), i)
         for i in surplus
-        if i is not None
+        if i is not None and i not in moved
     ]
     settled = report.contradict(contradictions, lost, keys)
     wrong = {one.detection for one in contradictions if one.detection is not None}

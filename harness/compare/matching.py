@@ -9,9 +9,11 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from harness.compare.geometry import iou_matrix
+from harness.observation.detections import Detections
 
 if TYPE_CHECKING:
-    from harness.observation.detections import Detections
+    from collections.abc import Sequence
+
 
 _IMPOSSIBLE = 1.0e6
 
@@ -47,6 +49,13 @@ def pair_detections(
     if not any_class:
         allowed &= one.classes[:, None] == two.classes[None]
     return assign(1.0 - iou + gap, allowed)
+
+
+def take_detections(image: Detections, indices: Sequence[int]) -> Detections:
+    """Some detections of an image, in the order given."""
+    chosen = np.asarray(indices, np.int64)
+    masks = None if image.masks is None else image.masks[chosen]
+    return Detections(image.boxes[chosen], image.scores[chosen], image.classes[chosen], masks)
 
 
 def assign(cost: np.ndarray, allowed: np.ndarray) -> Pairing:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from harness.compare.matching import pair_detections
+from harness.compare.matching import pair_detections, take_detections
 from harness.compare.resolution import (
     EPSILON,
     are_probabilities,
@@ -283,15 +283,9 @@ def _paired(reference: Answer, repeat: Answer) -> tuple[Detections, Detections]:
     ones, twos = [], []
     for one, two in zip(reference.images, repeat.images, strict=True):
         pairs = pair_detections(one, two, least_iou=0.9).pairs
-        ones.append(_take(one, [first for first, _ in pairs]))
-        twos.append(_take(two, [second for _, second in pairs]))
+        ones.append(take_detections(one, [first for first, _ in pairs]))
+        twos.append(take_detections(two, [second for _, second in pairs]))
     return _concatenate(ones), _concatenate(twos)
-
-
-def _take(image: Detections, indices: Sequence[int]) -> Detections:
-    chosen = np.asarray(indices, np.int64)
-    masks = None if image.masks is None else image.masks[chosen]
-    return Detections(image.boxes[chosen], image.scores[chosen], image.classes[chosen], masks)
 
 
 def _concatenate(images: Sequence[Detections]) -> Detections:
