@@ -19,6 +19,7 @@ _PASSES_VALUES = {"Identity", "Squeeze", "Reshape", "StopGradient", "ExpandDims"
 _FAKE_QUANT = {"FakeQuantWithMinMaxVars", "FakeQuantWithMinMaxArgs"}
 _CONCATS = {"ConcatV2", "Concat"}
 _ADDS = {"BiasAdd", "Add", "AddV2"}
+_LAYERS = {"Conv2D", "MatMul"}
 
 
 def level_tensors(graph: Graph, predictions: Tensor) -> list[Tensor]:
@@ -53,7 +54,7 @@ class LastConvolution:
 
 
 def last_convolution(graph: Graph, level: Tensor) -> LastConvolution:
-    """The convolution right in front of a level's predictions; only quantisation and the bias may lie between."""
+    """The convolution (or matrix product) in front of predictions; only quantisation and the bias may lie between."""
     tensor = level
     bias: str | None = None
     seen = []
@@ -70,7 +71,7 @@ def last_convolution(graph: Graph, level: Tensor) -> LastConvolution:
                 raise _no_convolution(seen)
             bias = constants[which]
             tensor = sides[1 - which]
-        elif node.op == "Conv2D":
+        elif node.op in _LAYERS and not ("transpose_b" in node.attr and node.attr["transpose_b"].b):
             weights = _constant_behind(graph, graph.inputs(node.name)[1])
             if weights is None:
                 raise _no_convolution(seen)
@@ -153,7 +154,7 @@ def _head_nodes(graph: Graph, level: Tensor) -> set[str]:
     while True:
         node = graph[tensor.node]
         found.add(node.name)
-        if node.op == "Conv2D":
+        if node.op in _LAYERS:
             return found
         sides = graph.inputs(node.name)
         tensor = sides[1] if node.op in _ADDS and _constant_behind(graph, sides[0]) else sides[0]

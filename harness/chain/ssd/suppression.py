@@ -153,7 +153,7 @@ def _box_coder_scales(graph: Graph, inside: set[str], encodings: Tensor) -> tupl
         seen.add(name)
         if graph[name].op == "Unpack":
             return _divisors(graph, name)
-        if graph[name].op in {"Reshape", "Transpose", "Identity", "Squeeze"}:
+        if graph[name].op in {"Reshape", "Transpose", "Identity", "Squeeze", "ExpandDims", "ConcatV2", "Concat"}:
             queue.extend(node.name for node, _ in graph.consumers(name) if node.name in inside)
     return None
 
@@ -217,4 +217,15 @@ def _score_converter(graph: Graph, inside: set[str], scores: Tensor) -> tuple[st
     return ("IDENTITY" if seen else None), False
 
 
-_BEFORE_CONVERSION = {"RealDiv", "Reshape", "Identity", "Mul", "Squeeze", "ExpandDims", "Slice", "StridedSlice"}
+_BEFORE_CONVERSION = {
+    "RealDiv",
+    "Reshape",
+    "Identity",
+    "Mul",
+    "Squeeze",
+    "ExpandDims",
+    "Slice",
+    "StridedSlice",
+    "ConcatV2",
+    "Concat",
+}
