@@ -105,7 +105,8 @@ class ImageReport:
                 text = f"{what}: {one.what}" if one.what else what
                 self.findings.append(Finding(text, self._place(one.label, reference=index)))
         others = [one for one in missing if (one.anchor, one.label) not in by_key]
-        if others:
+        if others and not self.findings:
+            # What a wrong or missing detection would have suppressed is its consequence, and would only repeat it.
             what = (
                 f"{len(others)} boxes that TensorFlow did not keep have no reason to be absent from this answer; "
                 f"the first is of class {others[0].label}, anchor {others[0].anchor}: {others[0].what}"

@@ -7,8 +7,10 @@ width). Classes are TensorFlow's ``detection_classes``: 1 is the first class, ba
 from __future__ import annotations
 
 import dataclasses
+from typing import TYPE_CHECKING
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,8 +37,8 @@ class Heads:
     ``box_encodings`` float32 ``[N, P, Q, 4]`` (ty, tx, th, tw; before the box coder's scales; Q is 1 for boxes
     shared by the classes), ``class_scores`` float32 ``[N, P, C + 1]`` *after* the score converter, background first
     (a converter whose contract has no background column leaves column 0 NaN), ``anchors`` float32 ``[P, 4]``
-    (ymin, xmin, ymax, xmax; normalised) and ``variances`` float32 ``[P, 4]`` in the order y, x, h, w.
-    Whatever a side cannot show is None; nothing is invented.
+    (ymin, xmin, ymax, xmax; normalised; ``[N, P, 4]`` where images differ in them) and ``variances`` float32
+    ``[P, 4]`` in the order y, x, h, w. Whatever a side cannot show is None; nothing is invented.
     """
 
     box_encodings: np.ndarray | None = None

@@ -41,7 +41,9 @@ class TestMutants:
         """The order of the rows means nothing: grouped by class or shuffled, the answer passes."""
         scene = worlds[name]
         rng = np.random.default_rng(0)
-        by_class = mutants.each(scene.converted(), lambda image: take(image, np.lexsort((-image.scores, image.classes))))
+        by_class = mutants.each(
+            scene.converted(), lambda image: take(image, np.lexsort((-image.scores, image.classes)))
+        )
         shuffled = mutants.each(scene.converted(), lambda image: take(image, rng.permutation(len(image))))
         for answer in (by_class, shuffled):
             for reference in (scene.reference, scene.blind()):
@@ -59,12 +61,14 @@ class TestMutants:
         expected = "passed" if (name, mutant) in EQUIVALENT else "failed"
         assert comparison.outcome == expected
 
+
+class TestWithoutParameters:
     @pytest.mark.parametrize("mutant", mutants.ALL, ids=lambda mutant: mutant.__name__)
-    def test_wrong_answer_without_parameters(self, worlds, name, mutant):
+    def test_wrong_answer(self, worlds, mutant):
         """Where not even the suppression's parameters are known, every fault fails as well."""
-        scene = worlds[name]
-        comparison = compare_detections(scene.blind(), mutant(scene, scene.converted()), scene.noise)
-        assert comparison.outcome == ("passed" if (name, mutant) in EQUIVALENT else "failed")
+        scene = worlds["open"]
+        assert compare_detections(scene.blind(), scene.converted(), scene.noise).outcome == "passed"
+        assert compare_detections(scene.blind(), mutant(scene, scene.converted()), scene.noise).outcome == "failed"
 
 
 class TestBaselines:
@@ -97,7 +101,9 @@ class TestBaselines:
         """It fails a right answer, as soon as two scores are so close that noise changes their places."""
         crowd = worlds["crowd"]
         assert not aligned_allclose(crowd.reference, crowd.converted())
-        assert compare_detections(crowd.reference, crowd.converted(), crowd.noise, crowd.suppression).outcome == "passed"
+        assert (
+            compare_detections(crowd.reference, crowd.converted(), crowd.noise, crowd.suppression).outcome == "passed"
+        )
 
     @pytest.mark.parametrize(
         "mutant",

@@ -48,9 +48,7 @@ class TestWithinTolerance:
         """Whatever heads within tolerance are suppressed to passes: no close decision is held against an answer."""
         heads = moved(scene.heads, scene.noise, seed, 0.999)
         answer = Answer(suppress(heads, scene.suppression))
-        comparison = compare_detections(
-            scene.reference, answer, scene.noise, scene.suppression, explained_share=1.0
-        )
+        comparison = compare_detections(scene.reference, answer, scene.noise, scene.suppression, explained_share=1.0)
         assert comparison.findings == ()
 
     @settings(max_examples=40, deadline=None)
@@ -68,9 +66,7 @@ class TestWithinTolerance:
     def test_passes_many(self, scene, seed):
         """The same, for as many worlds as patience allows."""
         answer = Answer(suppress(moved(scene.heads, scene.noise, seed, 0.999), scene.suppression))
-        comparison = compare_detections(
-            scene.reference, answer, scene.noise, scene.suppression, explained_share=1.0
-        )
+        comparison = compare_detections(scene.reference, answer, scene.noise, scene.suppression, explained_share=1.0)
         assert comparison.findings == ()
 
 
