@@ -42,9 +42,9 @@ class TestOnlyOne:
 
     def test_patience(self, tmp_path):
         """A lock that does not get free is an error that names the target, not a wait without end."""
-        with only_one(tmp_path / "a"):
-            with pytest.raises(CaseError, match="too long"), only_one(tmp_path / "a", patience=0.1):
-                pytest.fail("both are inside")
+        target = tmp_path / "a"
+        with only_one(target), pytest.raises(CaseError, match="too long"), only_one(target, patience=0.1):
+            pytest.fail("both are inside")
 
     def test_killed_holder(self, tmp_path):
         """A holder that is killed holds nothing any more."""

@@ -1,0 +1,49 @@
+"""Where the resized pixels and the preprocessed image lie in the original graph, by structure."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from harness.reference.graph_view import GraphView
+
+_ARRAYS = frozenset({"TensorArrayGatherV3", "TensorArrayGatherV2", "TensorArrayGather", "TensorListStack"})
+_NORMALISING = frozenset({"Mul", "Sub", "Add", "AddV2", "RealDiv", "Div", "Identity", "Cast"})
+_CONVOLUTIONS = frozenset({"Conv2D", "DepthwiseConv2dNative"})
+_ON_THE_WAY = frozenset(
+    {"Pad", "PadV2", "Identity", "FakeQuantWithMinMaxVars", "SpaceToBatchND", "Transpose", "Mul", "Sub", "RealDiv"}
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Preprocessing:
+    """Tensor names: ``resized`` pixels as floats, before mean and scale; and the ``image`` that the network takes."""
+
+    resized: str | None = None
+    image: str | None = None
+
+
+def find_preprocessing(graph_def: Any) -> Preprocessing:
+    """What leaves the ``Preprocessor`` towards the first convolution, and the resizer's output behind it."""
+    view = GraphView(graph_def)
+    for scope in view.scopes("Preprocessor"):
+        for node in view.in_scope(scope):
+            if node.op in _ARRAYS | _NORMALISING and _is_convolved(view, node, scope):
+                resized = view.climb(node, lambda one: one.op in _NORMALISING)
+                return Preprocessing(f"{resized.name}:0" if resized.op in _ARRAYS else None, f"{node.name}:0")
+    return Preprocessing()
+
+
+def _is_convolved(view: GraphView, node: Any, scope: str) -> bool:
+    """Whether a convolution reads the node, directly or over padding and the like, without the scope in between."""
+    pending, seen = [node], set()
+    while pending:
+        for consumer in view.consumers(pending.pop()):
+            if consumer.name.startswith(f"{scope}/") or consumer.name in seen:
+                continue
+            seen.add(consumer.name)
+            if consumer.op in _CONVOLUTIONS:
+                return True
+            if consumer.op in _ON_THE_WAY:
+                pending.append(consumer)
+    return False

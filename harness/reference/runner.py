@@ -1,0 +1,146 @@
+"""What runs in the worker: load the original graph, feed it, and read heads and outputs. This imports TensorFlow."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import tensorflow as tf
+
+from harness.errors import ReferenceFailure
+from harness.observation.detections import Answer, Heads
+from harness.observation.tf_outputs import from_tf_outputs
+from harness.reference.preprocessing import Preprocessing, find_preprocessing
+from harness.reference.question import ModelFiles, Question, Told
+from harness.reference.session import LoadedModel, Model, load
+from harness.reference.ssd import SsdHeads, find_ssd_heads
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+
+@dataclasses.dataclass
+class _Opened:
+    key: object
+    model: Model
+    heads: SsdHeads | None
+    preprocessing: Preprocessing
+    resized: Any = None
+
+
+_opened: _Opened | None = None
+
+
+def answer(question: Question) -> list[Told | None]:
+    """An answer for each of the moves."""
+    opened = _open(question.files)
+    ask = _ask_whole if question.rule is None else _ask_resized
+    return [ask(opened, question, move) for move in question.moves]
+
+
+def versions() -> dict[str, str]:
+    """TensorFlow's version and NumPy's."""
+    return {"tensorflow": tf.__version__, "numpy": np.__version__}
+
+
+def _open(files: ModelFiles) -> _Opened:
+    global _opened  # noqa: PLW0603 - one model at a time is what memory is for
+    key = (files, [file.stat().st_mtime_ns for file in sorted(_model_files(files))])
+    if _opened is None or _opened.key != key:
+        if _opened is not None:
+            if _opened.resized is not None:
+                _opened.resized.close()
+            _opened.model.close()
+            _opened = None
+        model = load(files)
+        if isinstance(model, LoadedModel):
+            _opened = _Opened(key, model, find_ssd_heads(model.graph_def), find_preprocessing(model.graph_def))
+        else:
+            _opened = _Opened(key, model, None, Preprocessing())
+    return _opened
+
+
+def _model_files(files: ModelFiles) -> list[Path]:
+    if files.path.is_dir():
+        return [file for file in files.path.rglob("*") if file.is_file()]
+    return [files.path] if files.path.exists() else []
+
+
+def _ask_whole(opened: _Opened, question: Question, move: int | None) -> Told | None:
+    model, heads, image = opened.model, opened.heads, opened.preprocessing.image
+    if move is not None and image is None:
+        return None
+    if model.static_batch is not None and model.static_batch != question.batch:
+        raise ReferenceFailure(
+            f"The graph's input is fixed at batch {model.static_batch}, and {question.batch} images are to go in.",
+            where=model.where,
+            advice=f"Feed it {model.static_batch} at a time, or ask the oracle for other sizes.",
+        )
+    fetches = {f"output {name}": tensor for name, tensor in model.output_names.items()}
+    fetches |= heads.fetches() if heads is not None else {}
+    parts: list[dict[str, np.ndarray]] = []
+    for images in _batches(question):
+        feeds = {model.input_name: images}
+        if move is not None and image is not None:
+            feeds[image] = _moved(model.run({"image": image}, feeds)["image"], move)
+        parts.append(model.run(fetches, feeds))
+    outputs = {name: np.concatenate([part[f"output {name}"] for part in parts]) for name in model.output_names}
+    found = _joined([heads.read(part) for part in parts]) if heads is not None else Heads()
+    return Told(Answer(from_tf_outputs(outputs), found), outputs)
+
+
+def _ask_resized(opened: _Opened, question: Question, move: int | None) -> Told | None:
+    from harness.pipeline.config import PipelineConfig
+    from harness.reference.resized import ResizedSsd
+
+    if opened.heads is None or not isinstance(opened.model, LoadedModel) or question.pipeline_config is None:
+        why = "it is no SSD of TensorFlow 1" if question.pipeline_config else "it has no pipeline.config"
+        raise ReferenceFailure(
+            f"There is no oracle for another size of this model: {why}.",
+            where=opened.model.where,
+            advice="Check this model at its own size.",
+            requirement="RSH-1",
+        )
+    assert question.rule is not None
+    key = question.pipeline_config.read_bytes()
+    if opened.resized is None or opened.resized.key != key:
+        if opened.resized is not None:
+            opened.resized.close()
+            opened.resized = None
+        config = PipelineConfig.read(question.pipeline_config)
+        resized = ResizedSsd(opened.model, opened.heads, opened.preprocessing, config)
+        try:
+            resized.prove(question.images[:1], question.rule)
+        except BaseException:
+            resized.close()
+            raise
+        resized.key = key
+        opened.resized = resized
+    answers = []
+    for images in _batches(question):
+        moved = None if move is None else _moved(opened.resized.image(images.astype(np.float32)), move)
+        answers.append(opened.resized.answer(images, question.rule, moved))
+    detections = tuple(one for part in answers for one in part.images)
+    return Told(Answer(detections, _joined([part.heads for part in answers])), {})
+
+
+def _batches(question: Question) -> list[np.ndarray]:
+    count = len(question.images)
+    return [question.images[start : start + question.batch] for start in range(0, count, question.batch)]
+
+
+def _moved(image: np.ndarray, seed: int) -> np.ndarray:
+    """Each value one unit in the last place up or down."""
+    up = np.random.default_rng(seed).random(image.shape) < 0.5
+    moved: np.ndarray = np.nextafter(image, np.where(up, np.inf, -np.inf).astype(image.dtype))
+    return moved
+
+
+def _joined(parts: Sequence[Heads]) -> Heads:
+    def along_batch(name: str) -> np.ndarray | None:
+        values = [getattr(part, name) for part in parts]
+        return None if any(value is None for value in values) else np.concatenate(values)
+
+    return Heads(along_batch("box_encodings"), along_batch("class_scores"), parts[0].anchors, parts[0].variances)
