@@ -1,4 +1,4 @@
-"""From whatever form a TensorFlow 1 model was handed over in to one frozen GraphDef, without TensorFlow."""
+"""From whatever form a TensorFlow model was handed over in to one frozen GraphDef, without TensorFlow."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ from harness.errors import SourceError, UsageError
 from harness.sources.checkpoint import Checkpoint
 from harness.sources.files import read_file
 from harness.sources.freeze import default_outputs, freeze, prune, variables_of
+from harness.sources.functions import calls_functions, flatten
 from harness.sources.graph_file import check_graph, looks_like_text, parse_binary_graph, parse_text_graph
-from harness.sources.saved_model import read_saved_model, refuse_functions, saved_model_file
+from harness.sources.saved_model import read_saved_model, saved_model_file
 
 FORMATS: tuple[Format, ...] = ("frozen", "frozen_text", "checkpoint", "meta_graph", "saved_model")
 
@@ -155,12 +156,28 @@ def _load_saved_model(path: Path, tags: str | None, outputs: Sequence[str] | Non
         tensorflow_version=meta_graph.meta_info_def.tensorflow_version,
         tags=tuple(sorted(meta_graph.meta_info_def.tags)),
     )
+    variables = folder / "variables" / "variables"
+    if calls_functions(graph_def):
+        return _load_functions(meta_graph, source, variables, outputs)
     named = list(outputs) if outputs is not None else default_outputs(graph_def, _signature_outputs(meta_graph))
     pruned = prune(graph_def, named, str(file))
-    refuse_functions(pruned, file)
     if not variables_of(pruned):
         return LoadedGraph(pruned, _with_versions(source, graph_def), tuple(named))
-    return _frozen(graph_def, source, folder / "variables" / "variables", named, meta_graph)
+    return _frozen(graph_def, source, variables, named, meta_graph)
+
+
+def _load_functions(meta_graph: Any, source: Source, prefix: Path, outputs: Sequence[str] | None) -> LoadedGraph:
+    """A TF2 SavedModel: its signature's function inlined, then frozen as any other graph."""
+    flat = flatten(meta_graph, source.files[0])
+    named = list(outputs) if outputs is not None else list(flat.outputs)
+    pruned = prune(flat.graph_def, named, str(source.files[0]))
+    if not variables_of(pruned):
+        return LoadedGraph(pruned, _with_versions(source, flat.graph_def), tuple(named))
+    with Checkpoint(prefix) as values:
+        frozen, count = freeze(flat.graph_def, values, named, flat.restore_scope)
+        files = (*source.files, *values.paths)
+    source = dataclasses.replace(source, files=files, frozen_variables=count)
+    return LoadedGraph(frozen, _with_versions(source, flat.graph_def), tuple(named))
 
 
 def _frozen(

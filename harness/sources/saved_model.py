@@ -71,16 +71,3 @@ def read_saved_model(path: Path, tags: str | None) -> Any:
             requirement="SRC-6",
         )
     return graphs[sets.index(wanted)]
-
-
-def refuse_functions(graph_def: Any, path: Path) -> None:
-    """A graph that calls functions, as a TF2 SavedModel's does, is an error for now that names one (SRC-5)."""
-    for node in graph_def.node:
-        if node.op in {"StatefulPartitionedCall", "PartitionedCall"}:
-            raise SourceError(
-                f"This is a TF2 SavedModel: node {node.name!r} calls function {node.attr['f'].func.name!r}, and "
-                "functions are not read yet.",
-                where=str(path),
-                advice="Freeze it first (convert_variables_to_constants_v2) and give the frozen graph.",
-                requirement="SRC-5",
-            )

@@ -87,11 +87,49 @@ def _mutating(folder):
         tf1.train.Saver().save(session, str(folder / "mutating"))
 
 
+class _Detector(tf.Module):
+    """A module as the TF2 exporter's: functions in functions, weights read twice, several outputs of one op, a loop."""
+
+    def __init__(self):
+        super().__init__()
+        generator = np.random.default_rng(6)
+        self.kernel = tf.Variable(generator.normal(size=(3, 3, 3, 4)).astype(np.float32), name="head/kernel")
+        self.bias = tf.Variable(np.arange(4, dtype=np.float32), name="head/bias")
+
+    @tf.function
+    def head(self, image):
+        return tf.nn.conv2d(image, self.kernel, 1, "SAME") + self.bias
+
+    @tf.function(input_signature=[tf.TensorSpec([1, None, None, 3], tf.uint8)])
+    def call(self, input_tensor):
+        size = tf.shape(input_tensor)
+        floats = tf.map_fn(lambda one: tf.cast(one, tf.float32) - 127.5, input_tensor, fn_output_signature=tf.float32)
+        first, second = self.head(floats), self.head(floats * 0.5)
+        top, left, bottom, right = tf.unstack(tf.reshape(first + second, [-1, 4]), axis=1)
+        norm = tf.nn.batch_normalization(left, 1.0, 2.0, 3.0, 4.0, 1e-3)
+        kept, scores = tf.image.non_max_suppression_with_scores(tf.stack([top, norm, bottom, right], 1), top, 5)
+        values, places = tf.nn.top_k(tf.concat([bottom, tf.cast(size[1:2], tf.float32)], 0), 3)
+        return {
+            "detection_scores": scores,
+            "detection_classes": tf.cast(kept, tf.float32),
+            "raw": values,
+            "where": tf.cast(places, tf.float32),
+        }
+
+
 def _tf2(folder):
-    module = tf.Module()
-    module.v = tf.Variable([1.0, 2.0])
-    module.f = tf.function(lambda x: x * module.v, input_signature=[tf.TensorSpec([2], tf.float32)])
-    tf.saved_model.save(module, str(folder / "tf2.saved_model"), signatures=module.f.get_concrete_function())
+    module = _Detector()
+    function = module.call.get_concrete_function()
+    tf.saved_model.save(module, str(folder / "tf2.saved_model"), signatures=function)
+    image = np.random.default_rng(7).integers(0, 256, (1, 9, 7, 3)).astype(np.uint8)
+    loaded = tf.saved_model.load(str(folder / "tf2.saved_model"))  # its variables end with it
+    signature = loaded.signatures["serving_default"]
+    answers = {key: value.numpy() for key, value in signature(input_tensor=tf.constant(image)).items()}
+    np.savez(folder / "tf2.values.npz", image=image, **answers)
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    frozen = convert_variables_to_constants_v2(signature, lower_control_flow=False).graph.as_graph_def()
+    (folder / "tf2.frozen.pb").write_bytes(frozen.SerializeToString())
 
 
 def main() -> None:

@@ -169,11 +169,6 @@ class TestSavedModel:
         with pytest.raises(UsageError, match="Tags pick a MetaGraph of a SavedModel"):
             load_graph(made / "ref.ckpt.meta", tags="serve")
 
-    def test_tf2(self, made):
-        """A TF2 SavedModel says what is missing."""
-        with pytest.raises(SourceError, match=r"TF2 SavedModel: node 'StatefulPartitionedCall' calls function"):
-            load_graph(made / "tf2.saved_model")
-
     def test_no_variables(self, made, tmp_path):
         """A SavedModel whose variables are missing names the file."""
         folder = tmp_path / "saved_model"
