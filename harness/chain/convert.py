@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from harness.pipeline.config import PipelineConfig
 
-OPTIONS = frozenset({"scale_anchors_with_image"})
+OPTIONS = frozenset({"scale_anchors_with_image", "operation_to_add", "image_info_input"})
 """What ``options`` may hold; each is described in docs/convert.md."""
 
 
@@ -80,7 +80,10 @@ def convert_graph(
     ends = list(dict.fromkeys(context.outputs))
     context.graph.prune(ends, keep=[str(context.shared["input"])] if "input" in context.shared else [])
     say(f"Translating {len(context.graph)} nodes.")
-    model = translate(context.graph, ends)
+    try:
+        model = translate(context.graph, ends)
+    except ConversionError as error:
+        raise _about_the_size(error, context) from None
     _refuse_empty(model, context)
     _number_unnamed(model, context)
     return Converted(model, tuple(context.warnings), tuple(context.notes))
@@ -119,6 +122,19 @@ def _by_structure(context: ConversionContext) -> None:
             advice="Convert other models with --converter ovc; OpenVINO reads them itself.",
             requirement="CFG-6",
         )
+
+
+def _about_the_size(error: ConversionError, context: ConversionContext) -> ConversionError:
+    """A model that was asked for another size than it was trained with, and cannot take it, says so (SHP-7)."""
+    asked, trained = context.image_size, context.training_size
+    if error.requirement != "SHP-6" or asked == trained or 0 in trained:
+        return error
+    return ConversionError(
+        f"The model cannot take an input of {asked[0]} x {asked[1]}: {error.what}",
+        where=error.where,
+        advice=f"Sides that are multiples of the largest stride fit, as the trained {trained[0]} x {trained[1]} does.",
+        requirement="SHP-7",
+    )
 
 
 def _refuse_empty(model: Any, context: ConversionContext) -> None:

@@ -74,6 +74,10 @@ def _in_order(model: Any, ends: Sequence[str], outputs: Sequence[str]) -> Any:
         tensor = result.input_value(0).get_tensor()
         tensor.add_names({name})
         result.set_friendly_name(f"{name}/sink_port_0")
+    for parameter in model.get_parameters():
+        name = parameter.get_friendly_name().split(":")[0]
+        parameter.set_friendly_name(name)
+        parameter.output(0).get_tensor().add_names({name})
     return ov.Model(chosen, model.get_parameters(), "irproof")
 
 
@@ -108,9 +112,9 @@ def essential(message: str) -> str:
 
 
 def _explain(message: str, graph: Graph) -> ConversionError:
-    unsupported = re.findall(r"No translator found for (\S+) node", message)
+    unsupported = re.search(r"No conversion rule found for operations: (.*)", message)
     if unsupported:
-        kinds = sorted(set(unsupported))
+        kinds = sorted(kind.strip() for kind in unsupported.group(1).split(","))
         places = [f"{node.name} ({node.op})" for node in graph if node.op in kinds]
         return ConversionError(
             f"The graph has operations that cannot be translated: {', '.join(kinds)}.",
@@ -118,11 +122,33 @@ def _explain(message: str, graph: Graph) -> ConversionError:
             advice="Load the library that defines custom operations, or cut the graph in front of them with --output.",
             requirement="SRC-11",
         )
+    failed = re.search(
+        r"While validating node '\S*::(\S+) \S+ \((.*?)\) -> .*?': ?(.*?)(?:Summary:|$)", message, re.DOTALL
+    )
+    if failed:
+        kind, inputs, reason = failed.groups()
+        shapes = ", ".join(re.findall(r"\[\d+\]:\w+(\[[^\]]*\])", inputs))
+        return ConversionError(
+            f"{kind} cannot take inputs of the shapes {shapes}: {essential(reason).rstrip('.')}.",
+            where=_reader_of(inputs, kind, graph),
+            advice="Give the input shape that the model was trained with.",
+            requirement="SHP-6",
+        )
     return ConversionError(
         f"OpenVINO's TensorFlow front end refuses the graph: {essential(message)}",
         where=_named_node(message, graph),
         advice="Check that the input shape suits the model.",
     )
+
+
+def _reader_of(inputs: str, kind: str, graph: Graph) -> str | None:
+    """The TensorFlow node that reads the named inputs of an operation that could not be built."""
+    sources = [name for name in re.findall(r"\S+::\S+ (\S+)\[\d+\]:", inputs) if name in graph]
+    for source in sources:
+        for reader, _ in graph.consumers(source):
+            if kind.lower() in reader.op.lower() or reader.op.lower() in kind.lower():
+                return f"node {reader.name!r} ({reader.op}), which reads {source!r}"
+    return f"behind node {sources[0]!r}" if sources else None
 
 
 def _named_node(message: str, graph: Graph) -> str | None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from harness.chain.consistency import check_architecture, check_ssd
+from harness.chain.consistency import check_architecture, check_ssd, contradiction
 from harness.chain.constants import evaluate
 from harness.chain.graph import Tensor
 from harness.chain.match import Match
@@ -91,7 +91,9 @@ class SsdPostprocessorReplacement(Replacer):
         grids = anchor_grids(settings.config.anchor_generator, context.training_size)
         anchors = evaluate(graph, priors)
         if grids is not None and len(grids) != len(boxes):
-            grids = None if anchors is not None else grids
+            raise contradiction(
+                settings, "anchor_generator's number of feature maps", len(grids), len(boxes), str(locations)
+            )
         columns = check_ssd(context, settings, facts, boxes, classes, grids, anchors, str(priors))
 
         swapped = swap_coordinates(graph, boxes)
