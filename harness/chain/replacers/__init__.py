@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from harness.chain.replacers.detection_output import DetectionOutputReplacement
 from harness.chain.replacers.nearest_upsampling import NearestUpsamplingReplacement
 from harness.chain.replacers.output import OutputReplacement
 from harness.chain.replacers.preprocessor import PreprocessorReplacement
+from harness.chain.replacers.proposal import ProposalReplacement
 from harness.chain.replacers.ssd_postprocessor import SsdPostprocessorReplacement
 
 if TYPE_CHECKING:
@@ -14,5 +16,12 @@ if TYPE_CHECKING:
 
 REPLACERS: dict[str, type[Replacer]] = {
     kind.replacement_id: kind
-    for kind in (NearestUpsamplingReplacement, OutputReplacement, PreprocessorReplacement, SsdPostprocessorReplacement)
+    for kind in (
+        NearestUpsamplingReplacement,
+        OutputReplacement,
+        PreprocessorReplacement,
+        ProposalReplacement,
+        DetectionOutputReplacement,
+        SsdPostprocessorReplacement,
+    )
 }

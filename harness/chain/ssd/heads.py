@@ -117,7 +117,7 @@ def swap_coordinates(graph: Graph, levels: Sequence[Tensor]) -> int:
         constants[convolution.weights] = convolution.output_channels
         if convolution.bias is not None:
             constants[convolution.bias] = convolution.output_channels
-    for name, channels in constants.items():
+    for name in constants:
         for reader in _readers(graph, name):
             if reader.name not in behind:
                 raise ConversionError(
@@ -126,6 +126,7 @@ def swap_coordinates(graph: Graph, levels: Sequence[Tensor]) -> int:
                     advice="Export the model with weights of its own for the box predictor.",
                     requirement="SSD-6",
                 )
+    for name, channels in constants.items():
         _swap_constant(graph[name], channels)
     return len(convolutions)
 

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from harness.chain.translate.proposals import translate_proposals
+from harness.chain.translate.regions import translate_crop_proposals, translate_roi_pooling, translate_swap_boxes
+from harness.chain.translate.second_stage import translate_second_stage
 from harness.chain.translate.ssd import translate_ssd
 from harness.chain.translate.upsampling import translate_nearest_upsampling
 
@@ -17,4 +20,9 @@ if TYPE_CHECKING:
 TRANSLATORS: dict[str, Callable[[Any], list[Any]]] = {
     "NearestUpsampling": translate_nearest_upsampling,
     "SsdDetectionOutput": translate_ssd,
+    "TwoStageCropProposals": translate_crop_proposals,
+    "TwoStageDetectionOutput": translate_second_stage,
+    "TwoStageProposals": translate_proposals,
+    "TwoStageRoiPooling": translate_roi_pooling,
+    "TwoStageSwapBoxes": translate_swap_boxes,
 }

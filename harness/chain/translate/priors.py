@@ -24,8 +24,9 @@ def clustered(
     offset: float,
     variances: Sequence[float],
     name: str,
+    clip: bool = False,
 ) -> Any:
-    """One feature map's priors as PriorBoxClustered ``[2, 4 P]``.
+    """One feature map's priors as PriorBoxClustered ``[2, 4 P]``, clipped to the image where asked for.
 
     ``stride`` (height, width) in pixels; zero lets the operation divide the image evenly. Sizes are in pixels of the
     image that ``image_size`` (height, width) describes.
@@ -33,7 +34,7 @@ def clustered(
     attributes = {
         "width": [float(width) for width in widths],
         "height": [float(height) for height in heights],
-        "clip": False,
+        "clip": clip,
         "step_h": float(stride[0]),
         "step_w": float(stride[1]),
         "offset": float(offset),

@@ -1,0 +1,133 @@
+"""Whether pipeline.config is this two-stage graph's: each value against the node that shows another (CFG-11)."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from harness.chain.consistency import contradiction
+from harness.errors import ConversionError
+
+if TYPE_CHECKING:
+    from harness.chain.ssd.suppression import Fact, SuppressionFacts
+    from harness.chain.two_stage.grid_anchors import GridAnchors, SeenAnchors
+    from harness.chain.two_stage.settings import TwoStageSettings
+    from harness.chain.two_stage.stages import Heads
+
+_PIXELS = 1e-2
+"""Anchors of another configuration differ by pixels; float32 arithmetic on them errs by 1e-4 of one at most."""
+
+
+def check_first_stage(
+    settings: TwoStageSettings,
+    facts: SuppressionFacts,
+    anchors: GridAnchors,
+    seen: SeenAnchors | None,
+    heads: Heads,
+) -> None:
+    """Proposals count, thresholds, coder scales and anchors."""
+    for width, values, head in ((heads.box_channels, 4, heads.boxes), (heads.class_channels, 2, heads.classes)):
+        if width is not None and width != values * anchors.per_cell:
+            raise contradiction(
+                settings,
+                "first_stage_anchor_generator.grid_anchor_generator (scales times aspect_ratios)",
+                anchors.per_cell,
+                width / values,
+                f"{head} ({width} channels)",
+            )
+    for key, configured, fact in (
+        ("first_stage_max_proposals", settings.first_stage_max_proposals, facts.max_detections_per_class),
+        ("first_stage_nms_iou_threshold", settings.first_stage_nms_iou_threshold, facts.iou_threshold),
+        ("first_stage_nms_score_threshold", settings.first_stage_nms_score_threshold, facts.score_threshold),
+    ):
+        if key not in settings.custom:
+            _same(settings, key, configured, fact)
+    check_box_coder(settings, facts)
+    if facts.score_converter not in {None, "SOFTMAX"}:
+        raise ConversionError(
+            f"Objectness is made by {facts.score_converter}; the Proposal step takes a softmax over two classes.",
+            where=f"node {heads.classes} and what follows it",
+            requirement="PRO-2",
+        )
+    if seen is not None:
+        _check_anchors(settings, anchors, seen)
+
+
+def _check_anchors(settings: TwoStageSettings, anchors: GridAnchors, seen: SeenAnchors) -> None:
+    prefix = "first_stage_anchor_generator.grid_anchor_generator"
+    for name, configured, found in (("stride", anchors.stride, seen.stride), ("offset", anchors.offset, seen.offset)):
+        for side, wanted, is_ in zip(("height", "width"), configured, found, strict=True):
+            if abs(wanted - is_) > _PIXELS:
+                raise contradiction(settings, f"{prefix}.{side}_{name}", wanted, is_, seen.node)
+    for side, wanted_sizes, sizes in (
+        ("heights", np.asarray(anchors.heights), seen.heights),
+        ("widths", np.asarray(anchors.widths), seen.widths),
+    ):
+        error = np.abs(wanted_sizes - sizes)
+        worst = int(error.argmax())
+        if not error[worst] <= _PIXELS:
+            raise contradiction(
+                settings,
+                f"{prefix} (anchors' {side} from base size, scales and aspect_ratios, anchor {worst} of a cell)",
+                float(wanted_sizes[worst]),
+                float(sizes[worst]),
+                seen.node,
+            )
+
+
+def check_second_stage(
+    settings: TwoStageSettings,
+    facts: SuppressionFacts,
+    heads: Heads,
+) -> bool:
+    """Classes, thresholds, caps and coder scales; whether all classes share a box (DET-2)."""
+    classes = settings.num_classes
+    box_channels, class_channels = heads.box_channels, heads.class_channels
+    if class_channels is not None and class_channels != classes + 1:
+        raise contradiction(
+            settings, "num_classes", classes, class_channels - 1, f"{heads.classes} ({class_channels} channels)"
+        )
+    _same(settings, "num_classes", classes, facts.classes)
+    if box_channels is not None and box_channels not in {4, 4 * classes}:
+        raise contradiction(
+            settings, "num_classes", classes, box_channels / 4, f"{heads.boxes} ({box_channels} channels)"
+        )
+    prefix = "second_stage_post_processing"
+    for name, configured, fact in (
+        ("iou_threshold", settings.iou_threshold, facts.iou_threshold),
+        ("score_threshold", settings.score_threshold, facts.score_threshold),
+        ("max_detections_per_class", settings.max_detections_per_class, facts.max_detections_per_class),
+        ("max_total_detections", settings.max_total_detections, facts.max_total_detections),
+    ):
+        if f"postprocessing_{name}" not in settings.custom:
+            _same(settings, f"{prefix}.batch_non_max_suppression.{name}", configured, fact)
+    check_box_coder(settings, facts)
+    if facts.score_converter is not None and facts.score_converter != settings.score_converter:
+        raise contradiction(
+            settings,
+            f"{prefix}.score_converter",
+            settings.score_converter,
+            facts.score_converter,
+            f"{heads.classes} and what follows it",
+        )
+    return box_channels == 4 if box_channels is not None and classes > 1 else _shares(settings)
+
+
+def _shares(settings: TwoStageSettings) -> bool:
+    return settings.num_classes == 1 or bool(settings.config.share_box_across_classes)
+
+
+def check_box_coder(settings: TwoStageSettings, facts: SuppressionFacts) -> None:
+    if facts.box_coder_scales is None:
+        return
+    for side, configured, fact in zip(
+        ("y", "x", "height", "width"), settings.box_coder_scales, facts.box_coder_scales, strict=True
+    ):
+        _same(settings, f"frcnn_variance_{side}", configured, fact)
+
+
+def _same(settings: TwoStageSettings, key: str, configured: float, fact: Fact | None) -> None:
+    if fact is not None and not math.isclose(configured, fact.value, rel_tol=1e-5, abs_tol=1e-9):
+        raise contradiction(settings, key, configured, fact.value, fact.node)
