@@ -26,7 +26,8 @@ class ModelFiles:
 
 @dataclasses.dataclass(frozen=True)
 class Question:
-    """What is asked: the model, uint8 images ``[S, H, W, 3]``, how many go in at once, and what varies.
+    """What is asked: the model, uint8 images ``[S, H, W, 3]``, how many go in at once
+    (None: as many as the graph is fixed at, else one), and what varies.
 
     ``moves`` has None for the images as they are and a seed for the preprocessed images moved by one unit in the last
     place, each value up or down by chance. ``rule`` is None for the whole graph as it is, else the anchors' rule of
@@ -35,7 +36,7 @@ class Question:
 
     files: ModelFiles
     images: np.ndarray
-    batch: int
+    batch: int | None
     moves: tuple[int | None, ...] = (None,)
     rule: AnchorRule | None = None
     pipeline_config: Path | None = None

@@ -74,7 +74,8 @@ class References:
     ) -> Reference:
         """TensorFlow's answer to the scenes: each is a Scene, or uint8 ``[H, W, 3]`` in RGB; all of one size.
 
-        ``batch`` images go in at a time (None: one); the last time there may be fewer. Without ``size`` the whole
+        ``batch`` images go in at a time (None: as many as the graph's input is fixed at, else one); the last time
+        there may be fewer. Without ``size`` the whole
         original graph answers, with its own resizer. With ``size`` (height, width), which the scenes have to have,
         the oracle for other sizes answers (RSH-1): the graph from behind the resizer, with ``anchors`` that keep
         their size in pixels (``pixel``) or their share of the image (``relative``).
@@ -83,8 +84,7 @@ class References:
         oracle needs; UsageError for scenes that do not fit the question.
         """
         images = _stacked(scenes, size)
-        batch = 1 if batch is None else batch
-        if batch < 1:
+        if batch is not None and batch < 1:
             raise UsageError(f"The batch is {batch}.", advice="Feed one image at a time, or more.")
         if size is not None and case.pipeline_config is None:
             raise ReferenceFailure(
@@ -124,7 +124,7 @@ class References:
     ) -> None:
         self.close()
 
-    def _make(self, case: Case, images: np.ndarray, batch: int, rule: AnchorRule | None, folder: Path) -> None:
+    def _make(self, case: Case, images: np.ndarray, batch: int | None, rule: AnchorRule | None, folder: Path) -> None:
         files = ModelFiles(
             Path(case.model_path).absolute(),
             case.model_format,
@@ -184,7 +184,7 @@ def _stacked(scenes: Sequence[Scene | np.ndarray], size: tuple[int, int] | None)
     return np.stack(images)
 
 
-def _key(case: Case, images: np.ndarray, batch: int, kind: str, *, with_config: bool) -> str:
+def _key(case: Case, images: np.ndarray, batch: int | None, kind: str, *, with_config: bool) -> str:
     parts: list[str | bytes | Path] = [kind, case.model_format, str(batch), repr(images.shape), images.tobytes()]
     parts += [_tensorflow_version(), *_own_source(), *_model_content(case)]
     if with_config and case.pipeline_config is not None:

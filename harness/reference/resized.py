@@ -44,6 +44,8 @@ class ResizedSsd:
             raise _unknown("its heads or its Preprocessor are not where an SSD of TensorFlow 1 has them", model.where)
         self._image: str = preprocessing.image
         check_supported(config.post_processing, config.where)
+        self._check_threshold("iou_threshold")
+        self._check_threshold("score_threshold")
         self._fetches = {"image": self._image}
         for index, level in enumerate(heads.levels):
             self._fetches[f"boxes {index}"] = level.box_encodings
@@ -109,17 +111,18 @@ class ResizedSsd:
             for image in range(len(boxes))
         )
 
-    def prove(self, pixels: np.ndarray, rule: AnchorRule) -> None:
+    def prove(self, pixels: np.ndarray, rule: AnchorRule, fetches: dict[str, str]) -> None:
         """Raise ReferenceFailure unless the pieces put together give at the training size what the graph gives.
 
-        ``pixels`` uint8 ``[1, H, W, 3]`` of any size: what is shown matters little.
+        ``pixels`` uint8 ``[1, H, W, 3]`` of any size: what is shown matters little. ``fetches`` has the outputs, the
+        heads and ``resized``.
         """
         model = self._model
         rows = np.arange(self.trained[0]) * pixels.shape[1] // self.trained[0]
         columns = np.arange(self.trained[1]) * pixels.shape[2] // self.trained[1]
         probe = pixels[:1, rows][:, :, columns]
-        fetches = {f"output {name}": tensor for name, tensor in model.output_names.items()}
-        whole = model.run({**fetches, **self._heads.fetches(), "resized": self._input}, {model.input_name: probe})
+        probe = np.repeat(probe, model.static_batch or 1, axis=0)
+        whole = model.run(fetches, {model.input_name: probe})
         if whole["resized"].shape[1:3] != self.trained:
             raise ReferenceFailure(
                 f"pipeline.config says {self.trained[0]} x {self.trained[1]}, and the graph resizes to"
@@ -134,6 +137,17 @@ class ResizedSsd:
             self._compare(field, getattr(found, field), getattr(expected, field))
         outputs = {name: whole[f"output {name}"] for name in model.output_names}
         self._compare_detections(self.detections(expected)[0], from_tf_outputs(outputs)[0])
+
+    def _check_threshold(self, name: str) -> None:
+        """A threshold that no picture here comes near does not show in any comparison."""
+        in_graph, in_config = getattr(self._heads, name), getattr(self._config.post_processing, name)
+        if in_graph is not None and abs(in_graph - in_config) > 1e-6:
+            raise ReferenceFailure(
+                f"pipeline.config says {name} {in_config:.6g}, and the graph has {in_graph:.6g}.",
+                where=self._config.where,
+                advice="Give the pipeline.config that the model was exported with.",
+                requirement="CFG-11",
+            )
 
     def _compare(self, field: str, found: np.ndarray, expected: np.ndarray | None) -> None:
         if expected is None:
@@ -196,7 +210,8 @@ class ResizedSsd:
 
     def _run(self, fetches: dict[str, str], feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         shape = next(iter(feeds.values())).shape
-        with failing(f"run at {shape[1]} x {shape[2]}", self._model.where, requirement="SHP-7"):
+        advice = "Check this model at its own size: shapes in the graph are constants of that."
+        with failing(f"run at {shape[1]} x {shape[2]}", self._model.where, requirement="SHP-7", advice=advice):
             found: dict[str, np.ndarray] = self._session.run(fetches, feed_dict=feeds)
         return found
 

@@ -27,6 +27,8 @@ class _Opened:
     model: Model
     heads: SsdHeads | None
     preprocessing: Preprocessing
+    # The same for every question: TensorFlow optimises a graph anew for each set of fetches.
+    fetches: dict[str, str]
     resized: Any = None
 
 
@@ -55,10 +57,13 @@ def _open(files: ModelFiles) -> _Opened:
             _opened.model.close()
             _opened = None
         model = load(files)
+        heads, preprocessing = None, Preprocessing()
         if isinstance(model, LoadedModel):
-            _opened = _Opened(key, model, find_ssd_heads(model.graph_def), find_preprocessing(model.graph_def))
-        else:
-            _opened = _Opened(key, model, None, Preprocessing())
+            heads, preprocessing = find_ssd_heads(model.graph_def), find_preprocessing(model.graph_def)
+        fetches = {f"output {name}": tensor for name, tensor in model.output_names.items()}
+        fetches |= heads.fetches() if heads is not None else {}
+        fetches |= {key: name for key, name in vars(preprocessing).items() if name is not None}
+        _opened = _Opened(key, model, heads, preprocessing, fetches)
     return _opened
 
 
@@ -72,23 +77,27 @@ def _ask_whole(opened: _Opened, question: Question, move: int | None) -> Told | 
     model, heads, image = opened.model, opened.heads, opened.preprocessing.image
     if move is not None and image is None:
         return None
-    if model.static_batch is not None and model.static_batch != question.batch:
+    batch = question.batch or model.static_batch or 1
+    if model.static_batch is not None and model.static_batch != batch:
         raise ReferenceFailure(
-            f"The graph's input is fixed at batch {model.static_batch}, and {question.batch} images are to go in.",
+            f"The graph's input is fixed at batch {model.static_batch}, and {batch} images are to go in.",
             where=model.where,
             advice=f"Feed it {model.static_batch} at a time, or ask the oracle for other sizes.",
         )
-    fetches = {f"output {name}": tensor for name, tensor in model.output_names.items()}
-    fetches |= heads.fetches() if heads is not None else {}
     parts: list[dict[str, np.ndarray]] = []
-    for images in _batches(question):
+    for images in _batches(question.images, batch):
+        count = len(images)
+        if model.static_batch is not None:  # the last one is repeated until it is full, and cut off again
+            images = images[np.minimum(np.arange(batch), count - 1)]  # noqa: PLW2901
         feeds = {model.input_name: images}
         if move is not None and image is not None:
-            feeds[image] = _moved(model.run({"image": image}, feeds)["image"], move)
-        parts.append(model.run(fetches, feeds))
+            feeds[image] = _moved(model.run(opened.fetches, feeds)["image"], move)
+        found = model.run({key: name for key, name in opened.fetches.items() if name not in feeds}, feeds)
+        shared = {"anchors"}
+        parts.append({key: value if key in shared else value[:count] for key, value in found.items()})
     outputs = {name: np.concatenate([part[f"output {name}"] for part in parts]) for name in model.output_names}
-    found = _joined([heads.read(part) for part in parts]) if heads is not None else Heads()
-    return Told(Answer(from_tf_outputs(outputs), found), outputs)
+    joined = _joined([heads.read(part) for part in parts]) if heads is not None else Heads()
+    return Told(Answer(from_tf_outputs(outputs), joined), outputs)
 
 
 def _ask_resized(opened: _Opened, question: Question, move: int | None) -> Told | None:
@@ -112,23 +121,22 @@ def _ask_resized(opened: _Opened, question: Question, move: int | None) -> Told 
         config = PipelineConfig.read(question.pipeline_config)
         resized = ResizedSsd(opened.model, opened.heads, opened.preprocessing, config)
         try:
-            resized.prove(question.images[:1], question.rule)
+            resized.prove(question.images[:1], question.rule, opened.fetches)
         except BaseException:
             resized.close()
             raise
         resized.key = key
         opened.resized = resized
     answers = []
-    for images in _batches(question):
+    for images in _batches(question.images, question.batch or 1):
         moved = None if move is None else _moved(opened.resized.image(images.astype(np.float32)), move)
         answers.append(opened.resized.answer(images, question.rule, moved))
     detections = tuple(one for part in answers for one in part.images)
     return Told(Answer(detections, _joined([part.heads for part in answers])), {})
 
 
-def _batches(question: Question) -> list[np.ndarray]:
-    count = len(question.images)
-    return [question.images[start : start + question.batch] for start in range(0, count, question.batch)]
+def _batches(images: np.ndarray, batch: int) -> list[np.ndarray]:
+    return [images[start : start + batch] for start in range(0, len(images), batch)]
 
 
 def _moved(image: np.ndarray, seed: int) -> np.ndarray:

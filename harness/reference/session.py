@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -131,7 +132,12 @@ def graph_session(graph_def: Any) -> tuple[Any, Any]:
 
 
 @contextlib.contextmanager
-def failing(doing: str, where: str, requirement: str | None = None) -> Iterator[None]:
+def failing(
+    doing: str,
+    where: str,
+    requirement: str | None = None,
+    advice: str = "See whether the model's files are whole and belong together.",
+) -> Iterator[None]:
     """Turn whatever TensorFlow raises into a ReferenceFailure with its first lines."""
     note(doing)
     try:
@@ -139,14 +145,31 @@ def failing(doing: str, where: str, requirement: str | None = None) -> Iterator[
     except IrproofError:
         raise
     except Exception as error:  # noqa: BLE001 - TensorFlow raises its own and Python's own
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        said = " ".join(lines[:3])[:600] or type(error).__name__
+        said = _essence(str(error)) or type(error).__name__
         raise ReferenceFailure(
             f"TensorFlow {tf.__version__} could not {doing} the original graph: {said}",
             where=where,
-            advice="See whether the model's files are whole and belong together.",
+            advice=advice,
             requirement=requirement,
         ) from None
+
+
+def _essence(message: str) -> str:
+    """What TensorFlow says, with the node that it says it of, and without the call stacks around it."""
+    said, nodes = [], []
+    for line in (line.strip() for line in message.splitlines()):
+        if match := re.match(r"(?:Detected at node '(.+?)'|Node: '(.+)'|\[\[\{\{node (.+?)\}\}\]\])", line):
+            nodes.append(next(part for part in match.groups() if part))
+        elif line and not _NOISE.match(line):
+            said.append(line)
+    text = " ".join(dict.fromkeys(said[:3]))[:600]
+    where = list(dict.fromkeys(node for node in nodes if node not in text))[:1]
+    return text + (f" (node {where[0]!r})" if where else "")
+
+
+_NOISE = re.compile(
+    r"Graph execution error|defined at|File \"|Original stack trace|\d+ root error|\(\d+\) |Errors may have"
+)
 
 
 def _load_saved_model(path: Path) -> Model:

@@ -38,7 +38,7 @@ class SsdHeads:
     ``class_scores`` is behind the score converter, whose kind and logit scale are ``converter`` and ``logit_scale``.
     ``background`` says whether it has a background column; ``box_coder_scales`` are (y, x, h, w). ``levels`` are in
     the order in which the graph concatenates them. ``clips_first`` says that boxes are clipped to the image before
-    they suppress each other, as exporters did until 2018, and not after.
+    they suppress each other, as exporters did until 2018, and not after. The thresholds are the graph's own.
     """
 
     box_encodings: str | None = None
@@ -51,6 +51,8 @@ class SsdHeads:
     box_coder_scales: tuple[float, float, float, float] | None = None
     levels: tuple[Level, ...] = ()
     clips_first: bool = False
+    iou_threshold: float | None = None
+    score_threshold: float | None = None
 
     def fetches(self) -> dict[str, str]:
         """The tensors to fetch, by the names that :meth:`read` expects."""
@@ -129,6 +131,8 @@ class _Search:
             if len(boxes) == len(classes)
             else (),
             clips_first=self.clips_first(),
+            iou_threshold=self.iou_threshold(),
+            score_threshold=self.score_threshold(),
         )
 
     def entrance(self, node: Any) -> Any:
@@ -196,19 +200,46 @@ class _Search:
             return None
         return 1.0 / float(found[0]) if node.op == "Mul" else float(found[0])
 
+    def suppressions(self) -> list[Any]:
+        return [node for node in self.view.in_scope(self.scope) if node.op.startswith("NonMaxSuppression")]
+
     def clips_first(self) -> bool:
         """Whether the boxes that come to the suppression were clipped."""
+        passed: set[str] = set()
+
+        def through(one: Any) -> bool:
+            passed.add(one.op)
+            return bool(one.input) and not one.op.startswith("TensorArray")
+
+        for node in self.suppressions()[:1]:
+            self.view.climb(self.view.inputs(node)[0], through)
+        return bool(passed & {"Minimum", "Maximum"})
+
+    def iou_threshold(self) -> float | None:
+        for node in self.suppressions()[:1]:
+            if node.op == "NonMaxSuppression":
+                return float(node.attr["iou_threshold"].f)
+            value = self.view.constant(self.view.inputs(node)[3])
+            return None if value is None else float(value)
+        return None
+
+    def score_threshold(self) -> float | None:
+        """What scores are compared with before the suppression or in it; 0, which areas are compared with too, is
+        not told from that, and then None.
+        """
+        found = set()
+        for node in self.suppressions()[:1]:
+            inputs = self.view.inputs(node)
+            value = self.view.constant(inputs[4]) if len(inputs) > 4 else None
+            if value is not None and np.isfinite(value):
+                found.add(float(value))
         for node in self.view.in_scope(self.scope):
-            if node.op.startswith("NonMaxSuppression"):
-                passed: set[str] = set()
-
-                def through(one: Any, passed: set[str] = passed) -> bool:
-                    passed.add(one.op)
-                    return bool(one.input) and not one.op.startswith("TensorArray")
-
-                self.view.climb(self.view.inputs(node)[0], through)
-                return bool(passed & {"Minimum", "Maximum"})
-        return False
+            if node.op == "Greater" and "NonMaxSuppression" in node.name:
+                value = self.view.constant(self.view.inputs(node)[1])
+                if value is not None and value.size == 1 and value.dtype == np.float32:
+                    found.add(float(value))
+        found.discard(0.0)
+        return found.pop() if len(found) == 1 else None
 
     def drops_background_later(self, converted: Any) -> bool:
         """Whether a slice behind the scores leaves out the first column."""
