@@ -32,7 +32,7 @@ def translate(graph: Graph, outputs: Sequence[str]) -> Any:
         path.write_bytes(graph.to_graph_def().SerializeToString())
         front_end = FrontEndManager().load_by_framework("tf")
         for kind, translator in TRANSLATORS.items():
-            front_end.add_extension(ConversionExtension(kind, _reporting(translator, failures)))
+            front_end.add_extension(ConversionExtension(kind, _reporting(translator, failures, kind, graph)))
         try:
             model = front_end.convert(front_end.load(str(path)))
         except Exception as error:  # noqa: BLE001 - the bindings raise several kinds, all with a text only
@@ -81,7 +81,9 @@ def _in_order(model: Any, ends: Sequence[str], outputs: Sequence[str]) -> Any:
     return ov.Model(chosen, model.get_parameters(), "irproof")
 
 
-def _reporting(translator: Any, failures: list[IrproofError]) -> Any:
+def _reporting(translator: Any, failures: list[IrproofError], kind: str, graph: Graph) -> Any:
+    """A translator whose failures are kept: the front end passes on their text at most, and knows no node's name."""
+
     def call(node: Any) -> Any:
         try:
             return translator(node)
@@ -91,8 +93,8 @@ def _reporting(translator: Any, failures: list[IrproofError]) -> Any:
         except Exception as error:
             failures.append(
                 ConversionError(
-                    f"{node.get_op_type()} could not be built: {essential(str(error))}",
-                    where=f"node {node.get_name()!r}",
+                    f"{kind} could not be built: {essential(str(error))}",
+                    where="node " + " or ".join(repr(found.name) for found in graph if found.op == kind),
                     advice="The graph's shapes do not fit what its pipeline.config describes.",
                 )
             )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness.chain.replacers.detection_output import DetectionOutputReplacement
+from harness.chain.replacers.mask_roi_pooling import MaskRoiPoolingReplacement
+from harness.chain.replacers.mask_sigmoid import MaskSigmoidReplacement
 from harness.chain.replacers.nearest_upsampling import NearestUpsamplingReplacement
 from harness.chain.replacers.output import OutputReplacement
 from harness.chain.replacers.preprocessor import PreprocessorReplacement
@@ -22,6 +24,8 @@ REPLACERS: dict[str, type[Replacer]] = {
         PreprocessorReplacement,
         ProposalReplacement,
         DetectionOutputReplacement,
+        MaskRoiPoolingReplacement,
+        MaskSigmoidReplacement,
         SsdPostprocessorReplacement,
     )
 }

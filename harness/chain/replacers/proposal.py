@@ -179,8 +179,8 @@ class ProposalReplacement(Replacer):
         self, context: ConversionContext, stages: Stages, regions: Tensor, settings: TwoStageSettings, match: Match
     ) -> None:
         graph = context.graph
-        count = {"max_proposals": settings.first_stage_max_proposals}
-        cropped = graph.add(CROP_PROPOSALS, "crop_proposals", [regions], count)
+        attributes = {"max_proposals": settings.first_stage_max_proposals, "name_in_model": "crop_proposals"}
+        cropped = graph.add(CROP_PROPOSALS, "crop_proposals", [regions], attributes)
         boxes = Tensor(cropped.name)
         if not match.custom_attributes.get("do_not_swap_proposals", False):
             boxes = Tensor(graph.add(SWAP_BOXES, "swap_proposals", [boxes], {}).name)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from harness.chain.translate.masks import translate_detection_regions, translate_detection_rows, translate_masks
 from harness.chain.translate.proposals import translate_proposals
 from harness.chain.translate.regions import translate_crop_proposals, translate_roi_pooling, translate_swap_boxes
 from harness.chain.translate.second_stage import translate_second_stage
@@ -21,6 +22,10 @@ TRANSLATORS: dict[str, Callable[[Any], list[Any]]] = {
     "NearestUpsampling": translate_nearest_upsampling,
     "SsdDetectionOutput": translate_ssd,
     "TwoStageCropProposals": translate_crop_proposals,
+    "TwoStageDetectionRegions": translate_detection_regions,
+    "TwoStageDetectionRows": translate_detection_rows,
+    "TwoStageFinalBoxes": translate_crop_proposals,
+    "TwoStageMasks": translate_masks,
     "TwoStageDetectionOutput": translate_second_stage,
     "TwoStageProposals": translate_proposals,
     "TwoStageRoiPooling": translate_roi_pooling,

@@ -19,7 +19,11 @@ def translate_crop_proposals(node: Any) -> list[Any]:
     count = int(node.get_attribute("max_proposals"))
     sides = columns(node.get_input(0), 1, 5)[1:]
     boxes = concat([reshape(side, -1, count, 1) for side in sides], 2)
-    return [named(opset.reshape(boxes, ints(0, 0, 4), special_zero=True), "crop_proposals").output(0)]
+    return [
+        named(opset.reshape(boxes, ints(0, 0, 4), special_zero=True), str(node.get_attribute("name_in_model"))).output(
+            0
+        )
+    ]
 
 
 def translate_swap_boxes(node: Any) -> list[Any]:
