@@ -110,23 +110,32 @@ class Comparison:
         )
 
 
-def merge_comparisons(subject: str, comparisons: Mapping[str, Comparison]) -> Comparison:
-    """Several comparisons as one; the keys (scene names) are added to each finding's place as ``scene``."""
-    findings = [_placed(finding, scene) for scene, one in comparisons.items() for finding in one.findings]
+def merge_comparisons(
+    subject: str, comparisons: Mapping[str, Comparison], *, label: str = "part", allow_empty: bool = False
+) -> Comparison:
+    """Several comparisons as one; the keys are added to each finding's place, under ``label``.
+
+    A part that compared nothing makes the whole one of nothing (outcome "error", unless something has failed), since
+    what the other parts show does not prove it. ``allow_empty`` accepts such parts: scenes in which there is nothing.
+    """
+    findings = [_placed(finding, label, name) for name, one in comparisons.items() for finding in one.findings]
     explanations = [
-        dataclasses.replace(explanation, where={"scene": scene, **explanation.where})
-        for scene, one in comparisons.items()
+        dataclasses.replace(explanation, where={label: name, **explanation.where})
+        for name, one in comparisons.items()
         for explanation in one.explanations
     ]
     factors = [one.factor for one in comparisons.values() if one.factor is not None]
+    empty = [] if allow_empty else [name for name, one in comparisons.items() if one.outcome == "error"]
+    notes = [f"{name}: {note}" for name, one in comparisons.items() for note in one.notes]
+    notes += [f"{name}: nothing was compared" for name in empty]
     return Comparison(
         subject=subject,
         findings=limited(findings),
         worst=worst_of(one.worst for one in comparisons.values()),
         factor=max(factors, default=None),
-        compared=sum(one.compared for one in comparisons.values()),
+        compared=0 if empty else sum(one.compared for one in comparisons.values()),
         explanations=tuple(explanations),
-        notes=tuple(f"{scene}: {note}" for scene, one in comparisons.items() for note in one.notes),
+        notes=tuple(notes),
     )
 
 
@@ -144,5 +153,5 @@ def limited(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     return (*collected[:MOST_FINDINGS], Finding(f"and {more} more findings of this comparison, not shown"))
 
 
-def _placed(finding: Finding, scene: str) -> Finding:
-    return dataclasses.replace(finding, where={"scene": scene, **finding.where})
+def _placed(finding: Finding, label: str, name: str) -> Finding:
+    return dataclasses.replace(finding, where={label: name, **finding.where})

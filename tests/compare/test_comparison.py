@@ -55,16 +55,25 @@ class TestMerge:
                     "boxes", (Finding("wrong", {"image": 0}),), worst=Worst(1e-5, 1e-6, "normalised"), compared=4
                 ),
             },
+            label="scene",
         )
         assert (merged.outcome, merged.compared) == ("failed", 7)
         assert merged.findings[0].where == {"scene": "street", "image": 0}
         assert merged.worst == Worst(1e-5, 1e-6, "normalised")
 
+    def test_empty_part(self):
+        """A part that compared nothing cannot hide behind one that did: the whole proves nothing."""
+        parts = {"scores": Comparison("scores"), "boxes": Comparison("boxes", compared=1)}
+        merged = merge_comparisons("heads", parts)
+        assert (merged.outcome, merged.compared) == ("error", 0)
+        assert "scores: nothing was compared" in merged.notes
+        assert merge_comparisons("heads", {}).outcome == "error"
+
     def test_empty_scene(self):
-        """A scene in which nothing was compared does not hide behind one in which something was: it is counted out."""
-        merged = merge_comparisons("boxes", {"a": Comparison("boxes"), "b": Comparison("boxes", compared=1)})
+        """Scenes in which there is nothing may stand beside others, where the caller says that parts are scenes."""
+        scenes = {"a": Comparison("boxes"), "b": Comparison("boxes", compared=1)}
+        merged = merge_comparisons("boxes", scenes, allow_empty=True)
         assert (merged.outcome, merged.compared) == ("passed", 1)
-        assert merge_comparisons("boxes", {}).outcome == "error"
 
     def test_many_findings(self):
         """However many findings there are, the merged comparison has failed and says how many."""
