@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.errors import ConverterFailure
+
 if TYPE_CHECKING:
     from harness.converters.request import ConversionRequest
 
@@ -13,10 +15,13 @@ def convert(request: ConversionRequest) -> Path:
     """The path of the IR's ``.xml`` in ``request.output_dir``; weights stay as they are."""
     import openvino as ov
 
-    source: Any = str(request.model_path)
     if request.model_format == "checkpoint":
-        source = [source, str(request.checkpoint)]
-    model = ov.convert_model(source)
+        raise ConverterFailure(
+            "ovc takes no inference graph with its checkpoint.",
+            where=str(request.model_path),
+            advice="Give it the frozen graph, the MetaGraph or the SavedModel.",
+        )
+    model = ov.convert_model(str(request.model_path))
     if request.input_shape is not None:
         # The shape cannot go to convert_model: it refuses the input's bare name.
         images = [port for port in model.inputs if _rank(port) in (None, 4)]

@@ -53,7 +53,8 @@ _CHAIN = Claims(
         "scale_anchors_with_image": "let anchors grow with the image when the IR is reshaped",
     },
 )
-_OVC = Claims(contract="tf_outputs")
+# It reads no checkpoints of the second version beside an inference graph.
+_OVC = Claims(formats=frozenset({"frozen", "frozen_text", "meta_graph", "saved_model"}), contract="tf_outputs")
 
 
 def resolve(spec: str) -> Converter:

@@ -16,7 +16,7 @@ import numpy as np
 import openvino as ov
 
 from harness.errors import CompileFailure, InferFailure, IrproofError, ReadFailure, ReshapeFailure
-from harness.runtime.facts import DETECTION_TYPES, LOOP_TYPES, IRFacts, OpFacts, PortFacts
+from harness.runtime.facts import DETECTION_TYPES, DETECTOR_NAMES, LOOP_TYPES, IRFacts, OpFacts, PortFacts
 from harness.runtime.ir_file import read_ir_file
 from harness.runtime.messages import essence
 from harness.workers.progress import note
@@ -332,12 +332,12 @@ def _find(ports: Sequence[Any], keys: Sequence[str], name: str) -> Any | None:
 
 
 def _keys(ports: Sequence[Any]) -> list[str]:
-    """One name for each port, all different: its shortest tensor name, else its node's name."""
+    """One name for each port, all different: a detector's own name for it, else the shortest; else the node's name."""
     keys: list[str] = []
     for port in ports:
-        node = port.get_node()
-        named = sorted(port.get_names(), key=lambda name: (len(name), name))
-        key = named[0] if named else node.get_friendly_name()
+        # One tensor may go by many names: `add:0` is shorter than `detection_classes:0`, and says nothing.
+        named = sorted(port.get_names(), key=lambda name: (not name.startswith(DETECTOR_NAMES), len(name), name))
+        key = named[0] if named else port.get_node().get_friendly_name()
         keys.append(key if key not in keys else f"{key}#{len(keys)}")
     return keys
 

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 class PortFacts:
     """An input or output of a model.
 
-    ``name`` is the one that answers are keyed by: the shortest tensor name, else the node's. ``names`` are all tensor
+    ``name`` is the one that answers are keyed by: a tensor name that detectors have, else the shortest tensor name,
+    else the node's. ``names`` are all tensor
     names and the node's friendly name. ``shape`` has -1 for an open dimension and is None when the rank is open;
     ``shape_text`` is OpenVINO's own notation, with the bounds. ``element_type`` is OpenVINO's word ("f32", "u8").
     """
@@ -59,6 +60,16 @@ class IRFacts:
         return tuple(op for op in self.detection_ops if op.type in types)
 
 
+# How the exporters' and the replacers' inputs and outputs are named.
+DETECTOR_NAMES = (
+    "detection_",
+    "num_detections",
+    "raw_detection_",
+    "image_tensor",
+    "input_tensor",
+    "masks",
+    "reshape_do",
+)
 LOOP_TYPES = frozenset({"Loop", "TensorIterator", "If"})
 DETECTION_TYPES = frozenset(
     {

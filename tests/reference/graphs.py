@@ -142,6 +142,8 @@ def write(folder, *, forms=("frozen",), **options):
         frozen = tf1.graph_util.convert_variables_to_constants(session, graph.as_graph_def(), outputs)
         (folder / "frozen.pb").write_bytes(frozen.SerializeToString())
         if "text" in forms:
+            for node in frozen.node:
+                node.ClearField("experimental_type")  # today's TensorFlow adds it; no exporter of those years did
             tf1.train.write_graph(frozen, str(folder), "frozen.pbtxt")
         if "meta" in forms:
             (folder / "inference.pb").write_bytes(graph.as_graph_def().SerializeToString())
