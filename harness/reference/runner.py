@@ -31,6 +31,17 @@ class _Opened:
     fetches: dict[str, str]
     resized: Any = None
 
+    @property
+    def units(self) -> int:
+        """By how many units in the last place an input is moved.
+
+        One, but eight where a graph is quantised: FakeQuant rounds a single unit away before anything can be seen of
+        it, while each layer rounds about eight times (the same number as behind the floor in
+        ``harness.compare.noise``), and what such roundings turn over at a step's edge is this model's noise.
+        """
+        nodes = getattr(getattr(self.model, "graph_def", None), "node", ())
+        return 8 if any(node.op.startswith("FakeQuant") for node in nodes) else 1
+
 
 _opened: _Opened | None = None
 
@@ -91,7 +102,7 @@ def _ask_whole(opened: _Opened, question: Question, move: int | None) -> Told | 
             images = images[np.minimum(np.arange(batch), count - 1)]  # noqa: PLW2901
         feeds = {model.input_name: images}
         if move is not None and image is not None:
-            feeds[image] = _moved(model.run(opened.fetches, feeds)["image"], move)
+            feeds[image] = _moved(model.run(opened.fetches, feeds)["image"], move, opened.units)
         found = model.run({key: name for key, name in opened.fetches.items() if name not in feeds}, feeds)
         shared = {"anchors"}
         parts.append({key: value if key in shared else value[:count] for key, value in found.items()})
@@ -129,7 +140,7 @@ def _ask_resized(opened: _Opened, question: Question, move: int | None) -> Told 
         opened.resized = resized
     answers = []
     for images in _batches(question.images, question.batch or 1):
-        moved = None if move is None else _moved(opened.resized.image(images.astype(np.float32)), move)
+        moved = None if move is None else _moved(opened.resized.image(images.astype(np.float32)), move, opened.units)
         answers.append(opened.resized.answer(images, question.rule, moved))
     detections = tuple(one for part in answers for one in part.images)
     return Told(Answer(detections, _joined([part.heads for part in answers])), {})
@@ -139,10 +150,12 @@ def _batches(images: np.ndarray, batch: int) -> list[np.ndarray]:
     return [images[start : start + batch] for start in range(0, len(images), batch)]
 
 
-def _moved(image: np.ndarray, seed: int) -> np.ndarray:
-    """Each value one unit in the last place up or down."""
+def _moved(image: np.ndarray, seed: int, units: int) -> np.ndarray:
+    """Each value so many units in the last place up or down."""
     up = np.random.default_rng(seed).random(image.shape) < 0.5
-    moved: np.ndarray = np.nextafter(image, np.where(up, np.inf, -np.inf).astype(image.dtype))
+    moved = image
+    for _ in range(units):
+        moved = np.nextafter(moved, np.where(up, np.inf, -np.inf).astype(image.dtype))
     return moved
 
 
