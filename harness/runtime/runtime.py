@@ -22,10 +22,8 @@ if TYPE_CHECKING:
     Shape = Sequence[Dimension] | Mapping[str, Sequence[Dimension]]
     Inputs = Mapping[str, np.ndarray] | Sequence[np.ndarray]
 
-# Without the hint, CPUs with AMX compute in bf16: 3e-2 off on a plain convolution. The CPU plugin runs graphs with
-# FakeQuantize in int8 whatever the hint, and only its own switch keeps it from that: int8 is a measurement of its own.
+# Without this, CPUs with AMX compute in bf16: 3e-2 off on a plain convolution.
 EXACT: Mapping[str, Any] = MappingProxyType({"INFERENCE_PRECISION_HINT": "f32"})
-EXACT_ON_CPU: Mapping[str, Any] = MappingProxyType({**EXACT, "LP_TRANSFORMS_MODE": "NO"})
 
 _KINDS: dict[str, tuple[type[IrproofError], str]] = {
     "read": (ReadFailure, "reading"),
@@ -54,12 +52,11 @@ class Runtime:
         *,
         python: Path | None = None,
         device: str = "CPU",
-        properties: Mapping[str, Any] | None = None,
+        properties: Mapping[str, Any] = EXACT,
         limits: Limits | None = None,
     ) -> None:
         self.device = device
-        exact = EXACT_ON_CPU if device == "CPU" else EXACT
-        self.properties = dict(exact if properties is None else properties)
+        self.properties = dict(properties)
         self._worker = Worker(python=python, limits=limits or Limits(seconds=300))
 
     def versions(self) -> dict[str, str]:
