@@ -68,13 +68,20 @@ def convert_case(
     key = _key(converter, case, options)
     folder = (cache_root() / "conversions" if converter.reproducible else Path(session)) / key
     failed = Path(session) / f"{key}.failed"
-    if not folder.is_dir() and not failed.is_dir():
-        with only_one(folder):
-            if not folder.is_dir() and not failed.is_dir():
-                return _make(converter, case, options, limits or Limits(), folder, failed)
-    if failed.is_dir():
-        raise _recall_failure(failed)
-    return _recall(folder)
+    try:
+        if not folder.is_dir() and not failed.is_dir():
+            with only_one(folder):
+                if not folder.is_dir() and not failed.is_dir():
+                    return _make(converter, case, options, limits or Limits(), folder, failed)
+        if failed.is_dir():
+            raise _recall_failure(failed)
+        return _recall(folder)
+    except OSError as error:
+        raise ConverterFailure(
+            f"The IR cannot be kept: {error.strerror or error}.",
+            where=str(error.filename or folder),
+            advice="See whether the disk is full, and the folder writable; IRPROOF_CACHE names another one.",
+        ) from None
 
 
 def _make(

@@ -95,13 +95,20 @@ class References:
             )
         kind = "whole" if size is None else f"resized {anchors}"
         folder = cache_root() / "reference" / _key(case, images, batch, kind, with_config=size is not None)
-        kept = folder.is_dir()
-        if not kept:
-            with only_one(folder):
-                kept = folder.is_dir()
-                if not kept:
-                    self._make(case, images, batch, None if size is None else anchors, folder)
-        answers, outputs, facts = store.read(folder)
+        try:
+            kept = folder.is_dir()
+            if not kept:
+                with only_one(folder):
+                    kept = folder.is_dir()
+                    if not kept:
+                        self._make(case, images, batch, None if size is None else anchors, folder)
+            answers, outputs, facts = store.read(folder)
+        except OSError as error:
+            raise ReferenceFailure(
+                f"TensorFlow's answer cannot be kept: {error.strerror or error}.",
+                where=str(error.filename or folder),
+                advice="See whether the disk is full, and the folder writable; IRPROOF_CACHE names another one.",
+            ) from None
         return Reference(
             answer=answers[0],
             outputs=outputs,

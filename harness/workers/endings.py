@@ -89,7 +89,7 @@ def no_start(python: str, code: int | None, output: str) -> WorkerFailure:
     return FAILURES[kind](
         f"The worker process of {python} {how}.",
         where=tail(output) or None,
-        advice="See whether this Python starts, and has NumPy and what else the function needs.",
+        advice="See whether this Python starts, is 3.10 or newer, and has what the function needs.",
     )
 
 

@@ -37,6 +37,10 @@ def only_one(target: Path, patience: float = 3600.0) -> Iterator[None]:
         try:
             yield
         finally:
+            if target.exists():
+                # Nobody makes it again; whoever waits at the old file, or makes a new one, will find the target.
+                with contextlib.suppress(OSError):
+                    path.unlink()
             _give(stream)
 
 

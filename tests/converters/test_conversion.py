@@ -141,6 +141,26 @@ class TestFailure:
         assert time.monotonic() - started < 10
 
 
+class TestDisk:
+    def test_no_folder(self, case, tmp_path):
+        """A session folder that cannot be made is a failure that names it."""
+        (tmp_path / "file").write_text("in the way")
+        with pytest.raises(ConverterFailure, match=r"cannot be kept.*file"):
+            convert_case(vendor("good"), case, tmp_path / "file" / "session")
+
+    @posix
+    def test_full(self, case, session, monkeypatch):
+        """A disk that is full when the IR is to be kept is a failure, and nothing half-written stays."""
+
+        def full(*_args, **_options):
+            raise OSError(28, "No space left on device", str(session / "conversion.json"))
+
+        monkeypatch.setattr(Path, "write_text", full)
+        with pytest.raises(ConverterFailure, match="No space left on device"):
+            convert_case(vendor("good"), case, session)
+        assert files_in(session) == []
+
+
 class TestOnce:
     def calls(self, case):
         return (case.model_path.parent / "calls").read_text().splitlines()

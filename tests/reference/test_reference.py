@@ -293,6 +293,13 @@ class TestFailures:
         with pytest.raises(UsageError, match=said):
             references.reference(case(folder), scenes)
 
+    def test_unwritable(self, folder, references, tmp_path, monkeypatch):
+        """A cache that cannot be written is a failure that names it."""
+        (tmp_path / "reference").write_text("in the way")
+        monkeypatch.setenv("IRPROOF_CACHE", str(tmp_path))
+        with pytest.raises(ReferenceFailure, match="cannot be kept"):
+            references.reference(case(folder), pictures(1))
+
     @pytest.mark.skipif(os.name != "posix", reason="has no signals")
     def test_crash(self, folder, references, cache, tmp_path):
         """A crash of TensorFlow is a failure that says how far it was, and nothing half-written stays."""

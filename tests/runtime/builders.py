@@ -104,3 +104,12 @@ def constant_priors(path):
     end.set_friendly_name("end")
     ov.save_model(ov.Model([end], [a], "constant"), str(path), compress_to_fp16=False)
     return str(path)
+
+
+def aliased(path):
+    """An output of several names, the shortest of which says nothing."""
+    a = op.parameter([1], ov.Type.f32, name="a")
+    end = op.add(a, np.float32(1))
+    end.output(0).set_names({"add:0", "detection_classes:0", "x"})
+    ov.save_model(ov.Model([end], [a], "aliased"), str(path), compress_to_fp16=False)
+    return str(path)

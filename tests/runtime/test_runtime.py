@@ -72,6 +72,12 @@ class TestInspect:
         assert [port.name for port in facts.inputs] == ["a", "b"]
         assert len({port.name for port in facts.outputs}) == 2
 
+    def test_ports_of_many_names(self, runtime, build):
+        """Of many names a detector's own one is taken; the others are told."""
+        (port,) = runtime.inspect(build("aliased")).outputs
+        assert port.name == "detection_classes:0"
+        assert {"add:0", "x"} <= set(port.names)
+
     def test_detection_ops(self, runtime, build):
         """Detection operations come with their attributes, names and shapes."""
         facts = runtime.inspect(build("detector"))

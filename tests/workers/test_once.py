@@ -46,6 +46,12 @@ class TestOnlyOne:
         with only_one(target), pytest.raises(CaseError, match="too long"), only_one(target, patience=0.1):
             pytest.fail("both are inside")
 
+    def test_traces(self, tmp_path):
+        """Nothing but the target stays when it was made."""
+        with only_one(tmp_path / "a"):
+            (tmp_path / "a").mkdir()
+        assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
     def test_killed_holder(self, tmp_path):
         """A holder that is killed holds nothing any more."""
         code = (
