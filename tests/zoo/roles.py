@@ -28,6 +28,11 @@ class Spread:
         return np.resize(np.array(self.means, np.float32), channels)
 
 
+BETA = 1.0
+"""The mean of batch norms' beta. Around 0, half of each activation is cut off, and a deep graph with random weights is
+chaotic: rounding errors grow by a fifth a layer. Around 1 most pass, and errors stay what they are, as in trained ones.
+"""
+
 _CLASS = r"(ClassPredictor|class_predictions)$"
 _BOX = r"(BoxEncodingPredictor|WeightSharedConvolutionalBoxPredictor(_\d+)?/BoxPredictor|refined_locations)$"
 
@@ -56,7 +61,7 @@ def initial_value(name: str, shape: tuple[int, ...]) -> np.ndarray:
     if name.endswith(("/gamma", "/moving_variance")):
         return random.uniform(0.7, 1.3, shape).astype(np.float32)
     if name.endswith("/beta"):
-        return random.normal(0.0, 0.2, shape).astype(np.float32)
+        return random.normal(BETA, 0.2, shape).astype(np.float32)
     if len(shape) in (2, 4):
         depthwise = name.endswith(("depthwise_weights", "depthwise_kernel"))
         fan_in = shape[0] * shape[1] if depthwise else int(np.prod(shape[:-1]))
