@@ -12,13 +12,16 @@ from harness.plugin.collecting import (
     pytest_collection_modifyitems,
     pytest_deselected,
     pytest_generate_tests,
+    tools,
 )
 from harness.plugin.distribution import (
+    pytest_configure_node,
     pytest_testnodedown,
     pytest_xdist_make_scheduler,
     pytest_xdist_node_collection_finished,
 )
 from harness.plugin.options import pytest_addoption
+from harness.plugin.preparing import pytest_runtestloop
 from harness.plugin.proving import prove, pytest_runtest_call, pytest_runtest_makereport
 from harness.plugin.run import (
     pytest_configure,
@@ -26,6 +29,7 @@ from harness.plugin.run import (
     pytest_sessionfinish,
     pytest_sessionstart,
     pytest_terminal_summary,
+    pytest_unconfigure,
 )
 
 __all__ = [
@@ -35,15 +39,19 @@ __all__ = [
     "pytest_collection_finish",
     "pytest_collection_modifyitems",
     "pytest_configure",
+    "pytest_configure_node",
     "pytest_deselected",
     "pytest_generate_tests",
     "pytest_report_header",
     "pytest_runtest_call",
     "pytest_runtest_makereport",
+    "pytest_runtestloop",
     "pytest_sessionfinish",
     "pytest_sessionstart",
     "pytest_terminal_summary",
     "pytest_testnodedown",
+    "pytest_unconfigure",
     "pytest_xdist_make_scheduler",
     "pytest_xdist_node_collection_finished",
+    "tools",
 ]

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 from harness.checks.evidence import Evidence
+from harness.checks.tools import Tools
 from harness.errors import IrproofError
 from harness.plugin.state import run_of
 from harness.requirements import require
@@ -22,12 +23,17 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.fixture(scope="session")
-def evidence(request: pytest.FixtureRequest) -> Iterator[Evidence]:
-    """Everything that checks ask of one case: reference, conversion, observations; made once, when asked for."""
+def tools(request: pytest.FixtureRequest) -> Iterator[Tools]:
+    """The converter under test, the runtime and TensorFlow, for whatever has no case of its own."""
     run = run_of(request.config)
-    listed = run.selection[request.param]
-    with Evidence(listed, run.converter, device=run.options.device) as found:
-        yield found
+    with Tools.make(run.converter, run.shared, device=run.options.device) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def evidence(request: pytest.FixtureRequest, tools: Tools) -> Evidence:
+    """Everything that checks ask of one case: reference, conversion, observations; made once, when asked for."""
+    return Evidence(run_of(request.config).selection[request.param], tools)
 
 
 @pytest.hookimpl(trylast=True)

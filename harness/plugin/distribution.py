@@ -43,6 +43,14 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 
 @pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a worker which folder all processes of the run share."""
+    run = run_of(node.config)
+    if run.concerns_suites():
+        node.workerinput["irproof_session"] = str(run.shared)
+
+
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_node_collection_finished(node: Any, ids: list[str]) -> None:
     """Remember which checks are to run, even if every worker dies."""
     run = run_of(node.config)

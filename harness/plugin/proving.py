@@ -16,6 +16,7 @@ import pytest
 from harness.certificate.model import FindingFacts, Result
 from harness.certificate.plain import to_plain
 from harness.certificate.scrub import scrubbed
+from harness.checks.check import failed_by
 from harness.checks.evidence import Evidence
 from harness.checks.result import CheckResult, Finding
 from harness.errors import IrproofError, Stage
@@ -26,6 +27,7 @@ from harness.plugin.state import run_of
 RECORDED = pytest.StashKey[list[Result]]()
 STARTED = pytest.StashKey[float]()
 FACTS = pytest.StashKey[Any]()
+ANSWERED = pytest.StashKey[dict[str, dict[str, str]]]()
 FAILING = ("failed", "error")
 
 
@@ -83,14 +85,16 @@ def pytest_runtest_makereport(
         report.outcome = "failed"
         report.longrepr = failure(result)
     if report.when != "teardown":
-        item.stash[FACTS] = _facts(item)  # while there is evidence
+        _note_facts(item)  # while there is evidence
     else:
+        answered: dict[str, dict[str, str]] = item.stash.get(ANSWERED, {})
         report.irproof = {  # type: ignore[attr-defined]
             "results": [to_plain(result) for result in recorded],
             "facts": item.stash.get(FACTS, None),
             "versions": {},
             "properties": {},
             "seeds": {},
+            **answered,
         }
     return report
 
@@ -98,8 +102,7 @@ def pytest_runtest_makereport(
 def raised(item: pytest.Item, error: BaseException, when: str) -> CheckResult:
     """The result of a test that raised: failed at the stage of an IrproofError, an error for anything else."""
     if isinstance(error, IrproofError):
-        where = {name: text for name, text in (("place", error.where), ("advice", error.advice)) if text}
-        return _result(item, "failed", error.stage, (Finding(error.what, where),))
+        return failed_by(error, _name(item), requirements_of(item))
     what = f"The check ended with {type(error).__name__}: {error}"
     return _result(item, "error", Stage.CASE, (Finding(what, {"phase": when}),))
 
@@ -166,15 +169,19 @@ def case_of(item: pytest.Item) -> str:
 def _result(
     item: pytest.Item, outcome: Any, stage: Stage, findings: Sequence[Finding] = (), notes: tuple[str, ...] = ()
 ) -> CheckResult:
-    name = getattr(item, "originalname", None) or item.name
     return CheckResult(
-        check=name.removeprefix("test_"),
+        check=_name(item),
         requirements=requirements_of(item),
         stage=stage,
         outcome=outcome,
         findings=tuple(findings),
         notes=notes,
     )
+
+
+def _name(item: pytest.Item) -> str:
+    name: str = getattr(item, "originalname", None) or item.name
+    return name.removeprefix("test_")
 
 
 def _finding(finding: Finding) -> FindingFacts:
@@ -195,6 +202,13 @@ def _passing_tolerance(check: CheckResult) -> float | None:
     return max(stated) if stated else check.worst_error
 
 
-def _facts(item: pytest.Item) -> Any:
+def _note_facts(item: pytest.Item) -> None:
     found = getattr(item, "funcargs", {}).get("evidence")
-    return to_plain(found.facts()) if isinstance(found, Evidence) else None
+    if not isinstance(found, Evidence):
+        return
+    try:
+        item.stash[FACTS] = to_plain(found.facts())
+        item.stash[ANSWERED] = {"versions": found.versions(), "properties": found.properties()}
+    except IrproofError:
+        # A file that vanished, a runtime that cannot start: the check itself has failed of that.
+        item.stash.setdefault(FACTS, None)

@@ -24,6 +24,11 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(Gathering(run_of(config)), "irproof-gathering")
 
 
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Remove what the processes of the run shared."""
+    run_of(config).clean_up()
+
+
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Refuse options that make no sense before anything takes time; raises pytest.UsageError."""
     run = run_of(session.config)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import shutil
+import tempfile
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,7 +26,8 @@ class Run:
 
     ``planned`` are the node ids of the selected checks, ``reported`` those that came to an end. ``results`` and
     ``facts`` fill only where reports arrive: in the controller, or in the one process there is; so do the runtime's
-    ``versions``, the device's ``properties`` and the ``seeds``.
+    ``versions``, the device's ``properties`` and the ``seeds``. ``session`` is a folder that all processes of the
+    run share, for what has to be made once; ask for it as :attr:`shared`.
     """
 
     config: pytest.Config
@@ -39,6 +43,7 @@ class Run:
     versions: dict[str, str] = dataclasses.field(default_factory=dict)
     properties: dict[str, str] = dataclasses.field(default_factory=dict)
     seeds: dict[str, int] = dataclasses.field(default_factory=dict)
+    session: Path | None = None
     started: dt.datetime = dataclasses.field(default_factory=lambda: dt.datetime.now(dt.timezone.utc))
     clock: float = dataclasses.field(default_factory=time.perf_counter)
     _selection: dict[str, Listed] | None = None
@@ -79,6 +84,19 @@ class Run:
             except IrproofError as error:
                 raise pytest.UsageError(str(error)) from error
         return self._converter
+
+    @property
+    def shared(self) -> Path:
+        """The folder that all processes of the run share; the one who makes it removes it, see :meth:`clean_up`."""
+        if self.session is None:
+            given = getattr(self.config, "workerinput", {}).get("irproof_session")
+            self.session = Path(given or tempfile.mkdtemp(prefix="irproof-"))
+        return self.session
+
+    def clean_up(self) -> None:
+        """Remove the shared folder, unless this is a worker."""
+        if self.session is not None and not self.is_worker:
+            shutil.rmtree(self.session, ignore_errors=True)
 
     def concerns_suites(self) -> bool:
         """Whether the suites are among what pytest was asked to run."""

@@ -30,11 +30,13 @@ pytest_plugins = ["harness.plugin"]
 import harness.cases.selection
 import harness.converters
 from harness.cases.selection import Listed
+from harness.converters import Converter
+from harness.converters.claims import Claims
 from harness.errors import ConverterFailure, UsageError
 
 
-def listed(name, origin="built-in"):
-    return Listed(name, "ssd", "1.14", "frozen", frozenset({"fpn"}), origin, load=lambda: 1 / 0)
+def listed(name):
+    return Listed(name, "ssd", "1.14", "frozen", frozenset({"fpn"}), "user", load=lambda: 1 / 0)
 
 
 NAMES = ["ssd/a", "ssd/b", "ssd/a-b"]
@@ -49,14 +51,10 @@ def select(patterns=(), *, model_dirs=(), zoo=None, profile="quick"):
     return tuple(listed(name) for name in names)
 
 
-class Converter:
-    name, version, claims = "made-up", "1.2", {"families": ["ssd"]}
-
-
 def resolve(spec):
     if spec == "missing":
         raise UsageError("There is no converter missing.", advice="`irproof converters` lists them.")
-    return Converter()
+    return Converter(spec, "made-up", "callable", "nowhere:convert", "1.2", Claims(families=frozenset({"ssd"})))
 
 
 harness.cases.selection.select = select

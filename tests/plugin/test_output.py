@@ -177,7 +177,7 @@ def test_scores(evidence, prove):
             "name": "made-up",
             "version": "1.2",
             "spec": "mine.py:convert",
-            "claims": {"families": ["ssd"]},
+            "claims": {"families": ["ssd"], "eras": None, "formats": None, "contract": None, "options": {}},
         }
         assert set(certificate["versions"]) >= {"python", "platform", "openvino", "tensorflow", "numpy"}
         assert certificate["device"]["name"] == "CPU"

@@ -1,0 +1,118 @@
+"""The IR at other batches and sizes, static and dynamic, there and back."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from harness.checks.check import NotApplicable, check, facts
+from harness.checks.heads import SINGLE_STAGE
+from harness.checks.result import Finding
+from harness.checks.view import View
+from harness.compare.comparison import Comparison, merge_comparisons
+from harness.compare.detections import compare_detections
+from harness.compare.floor import require_floor
+from harness.compare.heads import compare_heads
+from harness.errors import CompileFailure, InferFailure, ReshapeFailure, Stage
+from harness.observation.detections import Answer
+
+if TYPE_CHECKING:
+    from harness.checks.evidence import Evidence
+
+#: Sizes by name, as shares of the case's own (height, width), and what they are rounded to.
+SIZES = {
+    "wide": (3 / 4, 5 / 4, 32),
+    "odd": (17 / 16, 15 / 16, 1),
+}
+
+
+@check("RSH-1", stage=Stage.RESHAPE, families=SINGLE_STAGE, variants=({"batch": 2}, {"batch": 3}))
+def batch(evidence: Evidence, batch: int) -> Comparison:
+    """An IR reshaped to another batch answers each image as TensorFlow does."""
+    evidence.require_floor()
+    view = View(batch=batch)
+    reference = evidence.reference(view).answer
+    return compare_detections(reference, evidence.answer(view), evidence.noise(view), evidence.suppression)
+
+
+@check(
+    "RSH-1",
+    "RSH-2",
+    "PRI-1",
+    "PRI-5",
+    stage=Stage.RESHAPE,
+    families=SINGLE_STAGE,
+    contract="detection_output",
+    variants=tuple({"size": name} for name in SIZES),
+)
+def size(evidence: Evidence, size: str) -> Comparison | NotApplicable:
+    """An IR reshaped to another height and width answers as TensorFlow's heads do there, with anchors in pixels."""
+    view = View(size=other_size(evidence, size))
+    refused = evidence.refused_size(view)
+    if refused is not None:
+        return NotApplicable(refused)
+    reference, noise = evidence.reference(view).answer, evidence.noise(view)
+    # What is seen at another size is the model's affair, but something has to be.
+    require_floor(reference, dataclasses.replace(evidence.case.floor, detections=1, classes=1, score_spread=0.0))
+    answer = evidence.answer(view, heads=True)
+    parts = dict(compare_heads(reference.heads, answer.heads, noise))
+    parts["detections"] = compare_detections(reference, answer, noise, evidence.suppression)
+    return merge_comparisons(f"heads and detections at {view}", parts)
+
+
+@check("RSH-2", stage=Stage.RESHAPE, families=SINGLE_STAGE, contract="detection_output")
+def back_again(evidence: Evidence) -> Comparison:
+    """An IR that was reshaped and is brought back gives its first answers."""
+    evidence.require_floor()
+    own, there = View(batch=evidence.own_batch, size=evidence.own_size), View(size=other_size(evidence, "wide"))
+    first, _, last = evidence.walk((own, there, own))
+    reference = evidence.reference().answer
+    before = Answer(first, dataclasses.replace(reference.heads))
+    return _same_answers(before, Answer(last), evidence)
+
+
+@check("SHP-7", stage=Stage.RESHAPE, families=SINGLE_STAGE, contract="detection_output")
+def refused_size(evidence: Evidence) -> Comparison | NotApplicable:
+    """Where the original cannot take another size, an IR that refuses it names the operation that does.
+
+    An IR that takes a size which the original cannot has no oracle there, so that is neither passed nor failed.
+    """
+    view = View(size=other_size(evidence, "wide"))
+    if evidence.refused_size(view) is None:
+        return NotApplicable("the original takes other sizes")
+    try:
+        evidence.observation(view)
+    except (ReshapeFailure, CompileFailure, InferFailure) as error:
+        named = [operation.name for operation in evidence.graph.operations if operation.name in error.what]
+        unnamed = [] if named else [Finding("The refusal names no operation of the IR.", {"message": error.what})]
+        return facts("refusals", 1, unnamed, (error.what,))
+    return NotApplicable("the IR takes a size that the original cannot, and nothing says what is right there")
+
+
+@check("RSH-3", stage=Stage.RESHAPE, families=SINGLE_STAGE)
+def dynamic(evidence: Evidence) -> Comparison:
+    """An IR with open batch, height and width gives what the static one gives."""
+    evidence.require_floor()
+    view = View(dynamic=True)
+    parts = {
+        "against the static IR": _same_answers(evidence.answer(), evidence.answer(view), evidence),
+        "against TensorFlow": compare_detections(
+            evidence.reference().answer, evidence.answer(view), evidence.noise(), evidence.suppression
+        ),
+    }
+    return merge_comparisons("detections", parts)
+
+
+def other_size(evidence: Evidence, name: str) -> tuple[int, int]:
+    """Another height and width than the case's own, by name: ``wide`` in multiples of 32, ``odd`` of no stride."""
+    tall, wide, step = SIZES[name]
+    height, width = evidence.own_size
+    sides = (max(64, round(height * tall / step) * step), max(64, round(width * wide / step) * step))
+    if step == 1:
+        return sides[0] | 1, sides[1] | 1
+    return sides
+
+
+def _same_answers(first: Answer, second: Answer, evidence: Evidence) -> Comparison:
+    """Two answers of one IR to the same images: as sets equal within TensorFlow's own noise, without explanations."""
+    return compare_detections(Answer(first.images), Answer(second.images), evidence.noise())
