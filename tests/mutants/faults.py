@@ -214,6 +214,83 @@ def _half_precision(xml: Path) -> None:
     target.replace(xml)
 
 
+def _same_image_for_all(model: ov.Model) -> None:
+    """Every image of a batch taken to be the first: right for one image, wrong for two."""
+    (parameter,) = model.get_parameters()
+    readers = list(parameter.output(0).get_target_inputs())
+    first = opset.gather(parameter.output(0), opset.constant(np.array([0], np.int64)), opset.constant(np.int64(0)))
+    repeated = opset.broadcast(first, opset.shape_of(parameter.output(0), "i64"))
+    for reader in readers:
+        reader.replace_source_output(repeated.output(0))
+
+
+def _second_input(model: ov.Model) -> None:
+    """An input that the caller has to feed and that changes nothing."""
+    (parameter,) = model.get_parameters()
+    extra = opset.parameter([1, 3], np.float32, name="image_info")
+    extra.output(0).get_tensor().set_names({"image_info"})
+    readers = list(parameter.output(0).get_target_inputs())
+    nothing = opset.convert(
+        opset.multiply(opset.reduce_sum(extra, opset.constant(np.array([0, 1]))), opset.constant(np.float32(0))), "u8"
+    )
+    same = opset.add(parameter.output(0), nothing)
+    for reader in readers:
+        reader.replace_source_output(same.output(0))
+    model.add_parameters([extra])
+
+
+def _resized_inside(model: ov.Model) -> None:
+    """The image resized (to its own size) in the graph, which the conversion was to cut out."""
+    (parameter,) = model.get_parameters()
+    readers = list(parameter.output(0).get_target_inputs())
+    shape = parameter.get_partial_shape()
+    size = opset.constant(np.array([shape[1].get_length(), shape[2].get_length()], np.int64))
+    resized = opset.convert(
+        opset.interpolate(
+            opset.convert(parameter.output(0), "f32"),
+            size,
+            mode="linear_onnx",
+            shape_calculation_mode="sizes",
+            axes=opset.constant(np.array([1, 2], np.int64)),
+        ),
+        "u8",
+    )
+    for reader in readers:
+        reader.replace_source_output(resized.output(0))
+
+
+def _loop(rows: ov.Output) -> ov.Node:
+    """The answer passed through a loop that runs once."""
+    inside = opset.parameter(rows.get_partial_shape(), np.float32)
+    going_on = opset.constant(np.array([True]))
+    copy = opset.multiply(inside, opset.constant(np.float32(1)))
+    loop = opset.loop(opset.constant(np.int64(1)), opset.constant(np.array(True)))
+    body = ov.Model([going_on.output(0), copy.output(0)], [inside], "body")
+    loop.set_function(body)
+    loop.set_special_body_ports([-1, 0])
+    loop.set_invariant_input(inside, rows)
+    return loop.get_iter_value(copy.output(0), -1).get_node()
+
+
+def _two_detection_outputs(model: ov.Model) -> ov.Model:
+    first = the(model, "DetectionOutput")
+    inputs = [first.input_value(index) for index in range(3)]
+    second = opset.detection_output(
+        *inputs, first.get_attributes() | {"keep_top_k": first.get_attributes()["keep_top_k"]}
+    )
+    half = opset.constant(np.float32(0.5))
+    return at_the_end(model, lambda rows: opset.multiply(opset.add(rows, second), half))
+
+
+def _constant_answer(model: ov.Model) -> ov.Model:
+    """The right answer to some other picture, whatever is fed; nothing is read any more."""
+    compiled = ov.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    value = np.array(compiled([np.full(port.shape, 100, np.uint8) for port in model.inputs])[0])
+    answer = opset.constant(value, name="answer")
+    answer.output(0).get_tensor().set_names({"DetectionOutput"})
+    return ov.Model([opset.result(answer)], [], "constant")
+
+
 def _dead_end(model: ov.Model) -> ov.Model:
     """A second output that nobody asked for."""
     extra = opset.result(the(model, "DetectionOutput").input_value(CONFIDENCES))
@@ -334,4 +411,10 @@ FAULTS = (
     Fault("mean subtraction left out", "PRE-1", _model(_without_shift)),
     Fault("weights in half precision", "SSD-7", _half_precision),
     Fault("an output that nobody asked for", "OUT-3", _model(_dead_end)),
+    Fault("an input more", "PRE-3", _model(_second_input)),
+    Fault("resized in the graph", "PRE-1", _model(_resized_inside)),
+    Fault("a loop", "PRE-2", _model(lambda model: at_the_end(model, _loop))),
+    Fault("two operations for one", "SSD-1", _model(_two_detection_outputs)),
+    Fault("no input at all", "VAL-2", _model(_constant_answer)),
+    Fault("one image of a batch computed from another", "RSH-1", _model(_same_image_for_all)),
 )
