@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,12 +39,13 @@ _KEYS = {
 
 @dataclasses.dataclass(frozen=True)
 class Replacement:
-    """One entry of a configuration, checked."""
+    """One entry of a configuration, checked. ``barrier`` holds the end points of the entries before it."""
 
     identifier: str
     match_kind: str
     description: Mapping[str, Any]
     where: str
+    barrier: tuple[str, ...] = ()
 
     @property
     def custom_attributes(self) -> Mapping[str, object]:
@@ -66,7 +68,7 @@ class Replacement:
             return [dataclasses.replace(match, custom_attributes=self.custom_attributes) for match in found]
         instances = self.description["instances"]
         start, end = list(instances["start_points"]), list(instances["end_points"])
-        nodes = between_points(graph, start, end)
+        nodes = between_points(graph, start, end, barrier=[name for name in self.barrier if name not in end])
         inputs = tuple(graph.inputs(name)[0] for name in start if graph[name].input)
         return [
             Match(
@@ -118,11 +120,19 @@ def built_in() -> dict[str, Configuration]:
     """The built-in configurations by name, newest API version of a family last."""
     folder = resources.files("harness.chain") / "configurations"
     found = {}
-    for entry in sorted(folder.iterdir(), key=lambda item: item.name):
+    for entry in sorted(folder.iterdir(), key=lambda item: _age(item.name)):
         if entry.name.endswith(".json"):
             name = entry.name.removesuffix(".json")
             found[name] = parse_configuration(entry.read_text(encoding="utf-8"), name)
     return found
+
+
+def _age(name: str) -> tuple[int, int, str]:
+    """Files sorted by API version; those without one are for the eras before, legacy ones for still older forms."""
+    version = re.search(r"_v(\d+)\.(\d+)", name)
+    if version is None:
+        return (-1 if name.startswith("legacy") else 0, 0, name)
+    return int(version.group(1)), int(version.group(2)), name
 
 
 def read_configuration(name_or_path: str) -> Configuration:
@@ -163,10 +173,14 @@ def parse_configuration(text: str, where: str) -> Configuration:
             advice='Begin with \'[ { "id": ...',
             requirement="CFG-7",
         )
-    return Configuration(
-        Path(where).name.removesuffix(".json"),
-        tuple(_replacement(entry, f"{where}, entry {number}") for number, entry in enumerate(entries, 1)),
-    )
+    replacements: list[Replacement] = []
+    barrier: list[str] = []
+    for number, entry in enumerate(entries, 1):
+        replacement = dataclasses.replace(_replacement(entry, f"{where}, entry {number}"), barrier=tuple(barrier))
+        replacements.append(replacement)
+        if replacement.match_kind == "points":
+            barrier += replacement.description["instances"]["end_points"]
+    return Configuration(Path(where).name.removesuffix(".json"), tuple(replacements))
 
 
 def _replacement(entry: object, where: str) -> Replacement:
@@ -200,8 +214,6 @@ def _replacement(entry: object, where: str) -> Replacement:
 
 
 def _check_patterns(entry: Mapping[str, Any], where: str) -> None:
-    import re
-
     for key in ("inputs", "outputs"):
         listed = entry.get(key) or []
         if not isinstance(listed, list):

@@ -60,10 +60,13 @@ def leaving(graph: Graph, nodes: Iterable[str]) -> dict[Tensor, list[tuple[str, 
     return found
 
 
-def between_points(graph: Graph, start_points: Sequence[str], end_points: Sequence[str]) -> frozenset[str]:
+def between_points(
+    graph: Graph, start_points: Sequence[str], end_points: Sequence[str], *, barrier: Sequence[str] = ()
+) -> frozenset[str]:
     """The nodes between start and end points, both included (``match_kind: points``).
 
-    Everything that the end points need is inside, as far back as the start points. Start points that the graph lacks,
+    Everything that the end points need is inside, as far back as the start points, or as ``barrier``: nodes at which
+    other replacements of the same configuration end. Start points that the graph lacks,
     or an input of the model inside the sub-graph, are a ConfigurationError: the configuration is for another graph.
     """
     missing = [name for name in (*start_points, *end_points) if name not in graph]
@@ -74,7 +77,7 @@ def between_points(graph: Graph, start_points: Sequence[str], end_points: Sequen
             advice="Name the configuration of the API version that exported the model, or none to have it found.",
             requirement="CFG-6",
         )
-    found = graph.ancestors(end_points, stop=start_points)
+    found = graph.ancestors(end_points, stop=[*start_points, *barrier])
     for name in found:
         if graph[name].op == "Placeholder":
             path = [name]

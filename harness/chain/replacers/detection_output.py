@@ -11,6 +11,7 @@ from harness.chain.replacers.proposal import CROP_PROPOSALS, END_NAMES
 from harness.chain.ssd.heads import swap_coordinates
 from harness.chain.ssd.suppression import read_suppression
 from harness.chain.two_stage.consistency import check_second_stage
+from harness.chain.two_stage.position_sensitive import split_behind
 from harness.chain.two_stage.settings import TwoStageSettings
 from harness.chain.two_stage.stages import LAYERS, Heads, find_heads, find_stages, head_behind, layers_behind
 from harness.errors import ConfigurationError, ConversionError
@@ -46,6 +47,8 @@ class DetectionOutputReplacement(Replacer):
         stages = find_stages(graph, END_NAMES)
         if stages is None:
             return "The graph has no two stages: no suppression behind crops of proposals."
+        if any(split_behind(graph, crop) is not None for crop in stages.crops):
+            return None
         first, first_between = layers_behind(graph, [stages.proposals])
         layers, between = layers_behind(graph, stages.detections)
         layers = tuple(layer for layer in layers if layer not in first)

@@ -10,8 +10,9 @@ from harness.chain.match import Match
 from harness.chain.replacer import Replacer
 from harness.chain.ssd.suppression import read_suppression
 from harness.chain.two_stage.consistency import check_first_stage
-from harness.chain.two_stage.crops import box_source, stands_in_loop
+from harness.chain.two_stage.crops import box_source
 from harness.chain.two_stage.grid_anchors import seen_anchors
+from harness.chain.two_stage.position_sensitive import split_behind
 from harness.chain.two_stage.roi_pooling import replace_crop
 from harness.chain.two_stage.settings import TwoStageSettings
 from harness.chain.two_stage.stages import find_heads, find_stages, head_behind, layers_behind
@@ -53,6 +54,10 @@ class ProposalReplacement(Replacer):
         ):
             if head_behind(graph, named) != found:
                 return f"Its points take {role} from {str(named)!r}; they enter the proposals' step at {str(found)!r}."
+        seen = read_suppression(graph, between, heads.classes, heads.boxes).clips_before
+        said = match.custom_attributes.get("clip_before_nms")
+        if seen is not None and said is not None and bool(said) != seen:
+            return f"Its clip_before_nms is {said}, but the graph clips proposals {'before' if seen else 'after'} NMS."
         return None
 
     def replace(self, context: ConversionContext, match: Match) -> None:
@@ -186,7 +191,7 @@ class ProposalReplacement(Replacer):
             boxes = Tensor(graph.add(SWAP_BOXES, "swap_proposals", [boxes], {}).name)
         for source in {box_source(graph, crop) for crop in stages.crops}:
             graph.redirect(source, boxes)
-        pooled = [crop for crop in stages.crops if not stands_in_loop(graph, crop)]
+        pooled = [crop for crop in stages.crops if split_behind(graph, crop) is None]
         for number, crop in enumerate(pooled):
             name = "ROI_pooling" if len(pooled) == 1 else f"ROI_pooling_of_proposals_{number}"
             size = replace_crop(graph, crop, regions, name)

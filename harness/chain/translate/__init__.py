@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from harness.chain.translate.masks import translate_detection_regions, translate_detection_rows, translate_masks
 from harness.chain.translate.proposals import translate_proposals
-from harness.chain.translate.regions import translate_crop_proposals, translate_roi_pooling, translate_swap_boxes
+from harness.chain.translate.regions import (
+    translate_crop_proposals,
+    translate_psroi_pooling,
+    translate_roi_pooling,
+    translate_swap_boxes,
+)
 from harness.chain.translate.second_stage import translate_second_stage
 from harness.chain.translate.ssd import translate_ssd
 from harness.chain.translate.upsampling import translate_nearest_upsampling
@@ -28,6 +33,7 @@ TRANSLATORS: dict[str, Callable[[Any], list[Any]]] = {
     "TwoStageMasks": translate_masks,
     "TwoStageDetectionOutput": translate_second_stage,
     "TwoStageProposals": translate_proposals,
+    "TwoStagePsRoiPooling": translate_psroi_pooling,
     "TwoStageRoiPooling": translate_roi_pooling,
     "TwoStageSwapBoxes": translate_swap_boxes,
 }

@@ -31,7 +31,7 @@ def translate_detection_regions(node: Any) -> list[Any]:
 
 
 def translate_masks(node: Any) -> list[Any]:
-    """Masks ``[R, C, h, w]`` in 0 to 1 of predictions ``[R, h, w, C]``; one mask for all classes is repeated for each."""
+    """Masks ``[R, C, h, w]`` in 0 to 1 of predictions ``[R, h, w, C]``; one mask for all classes stands for each."""
     classes = int(node.get_attribute("num_classes"))
     logits = opset.transpose(node.get_input(0), ints(0, 3, 1, 2))
     channels = logits.get_output_partial_shape(0)[1]

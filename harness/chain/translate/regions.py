@@ -47,6 +47,27 @@ def translate_roi_pooling(node: Any) -> list[Any]:
     return [opset.transpose(pooled, ints(0, 2, 3, 1)).output(0)]
 
 
+def translate_psroi_pooling(node: Any) -> list[Any]:
+    """The means of position-sensitive crops of score maps ``[N, H, W, bins * C]`` along regions ``[R, 5]``.
+
+    ``[N, K, 1, 1, C]`` with ``per_image`` = K, or ``[R, 1, 1, C]``: what TensorFlow's mean leaves.
+    """
+    channels, per_image = int(node.get_attribute("output_dim")), int(node.get_attribute("per_image"))
+    pooled = opset.psroi_pooling(
+        opset.transpose(node.get_input(0), ints(0, 3, 1, 2)),
+        node.get_input(1),
+        channels,
+        int(node.get_attribute("group_size")),
+        1.0,
+        int(node.get_attribute("bins_x")),
+        int(node.get_attribute("bins_y")),
+        "bilinear",
+    )
+    mean = opset.reduce_mean(pooled, ints(2, 3), keep_dims=False)
+    shape = (-1, per_image, 1, 1, channels) if per_image else (-1, 1, 1, channels)
+    return [reshape(mean, *shape)]
+
+
 def _over_the_edge(regions: Any, features: Any, crop: tuple[int, int]) -> Any:
     """Regions whose far edge lies as far beyond the image's as TensorFlow's rounding puts it.
 

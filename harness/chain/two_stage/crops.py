@@ -15,21 +15,12 @@ _READS = frozenset({"TensorArrayReadV3", "TensorArrayReadV2", "TensorListGetItem
 _SCATTERS = {"TensorArrayScatterV3": 2, "TensorArrayScatterV2": 2, "TensorListFromTensor": 0}
 
 
-def stands_in_loop(graph: Graph, crop: str) -> bool:
-    """Whether a crop reads its boxes in a loop over images, as an R-FCN's do."""
-    return _box_source(graph, crop)[1]
-
-
 def box_source(graph: Graph, crop: str) -> Tensor:
     """The ``[N, K, 4]`` tensor of boxes behind a CropAndResize.
 
     Crops flatten images and boxes into one axis with a Reshape; an R-FCN's crops stand in a loop that reads the boxes
     of an image from a TensorArray instead.
     """
-    return _box_source(graph, crop)[0]
-
-
-def _box_source(graph: Graph, crop: str) -> tuple[Tensor, bool]:
     queue = [graph.inputs(crop)[1]]
     seen: set[Tensor] = set()
     while queue:
@@ -40,9 +31,11 @@ def _box_source(graph: Graph, crop: str) -> tuple[Tensor, bool]:
         node = graph[tensor.node]
         inputs = graph.inputs(node.name)
         if node.op == "Reshape":
-            return _through(graph, inputs[0]), False
+            return _through(graph, inputs[0])
         if node.op in _READS:
-            return _scattered(graph, node.name), True
+            value = scattered_value(graph, node.name)
+            if value is not None:
+                return value
         queue.extend(inputs)
     raise ConversionError(
         "The boxes of a crop come neither from a Reshape nor from a loop over images.",
@@ -52,8 +45,10 @@ def _box_source(graph: Graph, crop: str) -> tuple[Tensor, bool]:
     )
 
 
-def _scattered(graph: Graph, read: str) -> Tensor:
-    """What was scattered into the TensorArray that a loop's body reads."""
+def scattered_value(graph: Graph, read: str) -> Tensor | None:
+    """What was scattered into the TensorArray that a node of a loop's body reads; None for other nodes."""
+    if graph[read].op not in _READS:
+        return None
     queue = [tensor.node for tensor in graph.inputs(read)]
     seen: set[str] = set()
     while queue:
@@ -66,12 +61,7 @@ def _scattered(graph: Graph, read: str) -> Tensor:
             return _through(graph, graph.inputs(name)[_SCATTERS[node.op]])
         if node.op in _KEEP_VALUES:
             queue.append(graph.inputs(name)[0].node)
-    raise ConversionError(
-        "A loop over crops reads boxes that nothing wrote.",
-        where=f"node {read!r}",
-        advice="Convert a graph that the Object Detection API exported.",
-        requirement="PSR-1",
-    )
+    return None
 
 
 def _through(graph: Graph, tensor: Tensor) -> Tensor:

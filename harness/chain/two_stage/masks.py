@@ -1,4 +1,4 @@
-"""The mask head of a Mask R-CNN: where its predictions leave the last layer, before a class is picked (MSK-5, MSK-6)."""
+"""The mask head of a Mask R-CNN: its predictions, before the detection's own class is picked (MSK-5, MSK-6)."""
 
 from __future__ import annotations
 

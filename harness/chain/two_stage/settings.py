@@ -57,6 +57,10 @@ class TwoStageSettings(Settings):
     def initial_crop_size(self) -> int:
         return int(self._number("initial_crop_size", lambda: self.config.initial_crop_size))
 
+    def rfcn_size(self, key: str) -> int:
+        """``crop_height``, ``crop_width``, ``num_spatial_bins_height`` or ``num_spatial_bins_width`` of an R-FCN."""
+        return int(self._number(key, lambda: getattr(self.config.rfcn_box_predictor, key)))
+
     @property
     def grid_anchors(self) -> GridAnchors:
         """The first stage's anchors."""
