@@ -32,22 +32,26 @@ _RESIZES = {"ResizeBilinear", "ResizeNearestNeighbor", "ResizeBicubic", "ResizeA
 
 def check_resizer(graph: Graph, match: Match, config: PipelineConfig) -> None:
     """The size that the Preprocessor resizes to, where it is a constant, against the config's resizer."""
-    resizer = config.image_resizer
     for name in sorted(match.nodes):
         if graph[name].op not in _RESIZES:
             continue
         size = graph.constant(graph.inputs(name)[1].node)
         if size is None or size.size != 2:
             continue
-        seen = (int(size.reshape(-1)[0]), int(size.reshape(-1)[1]))
-        if isinstance(resizer, FixedShapeResizer) and (resizer.height, resizer.width) != seen:
-            raise _not_this_graph(
-                config, "image_resizer.fixed_shape_resizer (height, width)", (resizer.height, resizer.width), seen, name
-            )
-        if isinstance(resizer, KeepAspectRatioResizer):
-            kind = f"keep_aspect_ratio_resizer ({resizer.min_dimension} to {resizer.max_dimension})"
-            raise _not_this_graph(config, "image_resizer", kind, f"a fixed size of {seen[0]} x {seen[1]}", name)
+        check_size(config, (int(size.reshape(-1)[0]), int(size.reshape(-1)[1])), name)
         return
+
+
+def check_size(config: PipelineConfig, seen: tuple[int, int], node: str) -> None:
+    """A constant (height, width) that the graph resizes to, against the config's resizer."""
+    resizer = config.image_resizer
+    if isinstance(resizer, FixedShapeResizer) and (resizer.height, resizer.width) != seen:
+        raise _not_this_graph(
+            config, "image_resizer.fixed_shape_resizer (height, width)", (resizer.height, resizer.width), seen, node
+        )
+    if isinstance(resizer, KeepAspectRatioResizer):
+        kind = f"keep_aspect_ratio_resizer ({resizer.min_dimension} to {resizer.max_dimension})"
+        raise _not_this_graph(config, "image_resizer", kind, f"a fixed size of {seen[0]} x {seen[1]}", node)
 
 
 def check_architecture(config: PipelineConfig, expected: str, node: str) -> None:

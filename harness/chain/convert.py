@@ -107,7 +107,10 @@ def _obey(context: ConversionContext, configuration: Configuration) -> None:
 def _by_structure(context: ConversionContext) -> None:
     fitting = matching(context.graph, built_in(), REPLACERS)
     if fitting:
-        context.note(f"The graph matches the configuration {fitting[-1]}.")
+        # EfficientDet's points are an SSD's: only pipeline.config tells the two apart.
+        efficient = context.config is not None and context.config.family == "efficientdet"
+        own = [name for name in fitting if name.startswith("efficient_det") == efficient]
+        context.note(f"The graph matches the configuration {(own or fitting)[-1]}.")
     replaced = 0
     for step in in_order([Step(kind()) for kind in REPLACERS.values()]):
         for match in step.replacer.find(context):

@@ -10,6 +10,7 @@ from harness.chain.replacers.mask_sigmoid import MaskSigmoidReplacement
 from harness.chain.replacers.nearest_upsampling import NearestUpsamplingReplacement
 from harness.chain.replacers.output import OutputReplacement
 from harness.chain.replacers.preprocessor import PreprocessorReplacement
+from harness.chain.replacers.preprocessor2 import Preprocessor2Replacement
 from harness.chain.replacers.proposal import ProposalReplacement
 from harness.chain.replacers.ssd_postprocessor import SsdPostprocessorReplacement
 
@@ -22,6 +23,7 @@ REPLACERS: dict[str, type[Replacer]] = {
         NearestUpsamplingReplacement,
         OutputReplacement,
         PreprocessorReplacement,
+        Preprocessor2Replacement,
         ProposalReplacement,
         DetectionOutputReplacement,
         MaskRoiPoolingReplacement,

@@ -17,7 +17,10 @@ class OutputReplacement(Replacer):
     """``custom_attributes.outputs``: alternatives separated by commas, the names of each joined by ``|``."""
 
     replacement_id: ClassVar[str] = "ObjectDetectionAPIOutputReplacement"
-    run_before: ClassVar[tuple[str, ...]] = ("ObjectDetectionAPIPreprocessorReplacement",)
+    run_before: ClassVar[tuple[str, ...]] = (
+        "ObjectDetectionAPIPreprocessorReplacement",
+        "ObjectDetectionAPIPreprocessor2Replacement",
+    )
 
     def find(self, context: ConversionContext) -> list[Match]:  # noqa: ARG002 - only a configuration asks for it
         return []

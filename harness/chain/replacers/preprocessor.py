@@ -4,21 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-import numpy as np
-
 from harness.chain.consistency import check_resizer
 from harness.chain.graph import Tensor
 from harness.chain.match import Match, entering, in_scope, leaving, scopes_named
+from harness.chain.preprocessing.model_input import fix_input, require_input_name, true_image_shapes
 from harness.chain.replacer import Replacer
 from harness.errors import ConversionError
-from harness.pipeline.input_size import expected_input_size
 
 if TYPE_CHECKING:
     from harness.chain.context import ConversionContext
     from harness.chain.graph import Graph, Node
-
-INPUT_NAMES = ("image_tensor", "input_tensor")
-"""What exporters of the Object Detection API call the image (PRE-4)."""
 
 _LOOP_RESULTS = ("TensorArrayGatherV3", "TensorArrayGatherV2", "TensorArrayGather", "TensorListStack")
 _ARITHMETIC = ("Sub", "Mul")
@@ -47,34 +42,17 @@ class PreprocessorReplacement(Replacer):
         images, shapes = _loop_results(graph, match)
         _require_arithmetic(graph, match, images)
 
-        declared = [dim.size for dim in placeholder.attr["shape"].shape.dim] or [-1, -1, -1, 3]
-        requested = context.requested_shape
-        context.batch = requested[0] if requested else (declared[0] if declared[0] > 0 else 1)
-        if requested and len(declared) == 4 and declared[3] > 0 and requested[3] != declared[3]:
-            raise ConversionError(
-                f"The input shape {list(requested)} has {requested[3]} channels; the graph's image has {declared[3]}.",
-                where=f"node {placeholder.name!r}",
-                advice=f"Give [N,H,W,{declared[3]}].",
-                requirement="SHP-2",
-            )
         config = context.pipeline(self.replacement_id)
         check_resizer(graph, match, config)
-        height, width = expected_input_size(config.image_resizer, requested)
-        channels = declared[3] if len(declared) == 4 and declared[3] > 0 else 3
-        _declare_shape(placeholder, (context.batch, height, width, channels))
-        context.image_size = (height, width)
+        shape = fix_input(context, placeholder, config)
 
         graph.redirect(Tensor(images.name), Tensor(cast.name))
         if shapes is not None:
-            true_shapes = np.tile(np.array([[height, width, channels]], np.int32), (context.batch, 1))
-            constant = graph.add_constant(f"{match.scope}true_image_shapes", true_shapes)
-            graph.redirect(Tensor(shapes.name), Tensor(constant.name))
-            context.image_shapes = Tensor(constant.name)
+            true_image_shapes(context, graph, Tensor(shapes.name), match.scope, shape[3])
         context.image = Tensor(cast.name)
-        context.shared["input"] = placeholder.name
         context.note(
             f"Cut the resizing loop of {match.scope[:-1]!r}; input {placeholder.name!r} is "
-            f"[{context.batch},{height},{width},{channels}]."
+            f"[{','.join(map(str, shape))}]."
         )
 
 
@@ -92,14 +70,7 @@ def _model_input(graph: Graph, match: Match) -> tuple[Node, Node]:
             requirement="PRE-4",
         )
     placeholder = placeholders[0]
-    base = placeholder.name.rsplit("/", 1)[-1]
-    if base not in INPUT_NAMES and not base.startswith("serving_default_"):
-        raise ConversionError(
-            f"The model's input is named {placeholder.name!r}.",
-            where=f"node {placeholder.name!r} in front of scope {match.scope!r}",
-            advice=f"Export with input_type image_tensor: the input has to be named {' or '.join(INPUT_NAMES)}.",
-            requirement="PRE-4",
-        )
+    require_input_name(placeholder, match.scope)
     casts = [graph[tensor.node] for tensor in sources if graph[tensor.node].op == "Cast"]
     behind = [cast for cast in casts if graph.input_node(cast.name).name == placeholder.name]
     if not behind:
@@ -146,10 +117,3 @@ def _require_arithmetic(graph: Graph, match: Match, images: Node) -> None:
             advice="Convert a graph that the Object Detection API exported.",
             requirement="PRE-4",
         )
-
-
-def _declare_shape(placeholder: Node, shape: tuple[int, ...]) -> None:
-    proto = placeholder.attr["shape"].shape
-    proto.Clear()
-    for size in shape:
-        proto.dim.add(size=size)

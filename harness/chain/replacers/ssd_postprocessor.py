@@ -32,23 +32,27 @@ class SsdPostprocessorReplacement(Replacer):
     """One node that reads each feature map's box encodings and class predictions, and the image for its size."""
 
     replacement_id: ClassVar[str] = "ObjectDetectionAPISSDPostprocessorReplacement"
-    run_after: ClassVar[tuple[str, ...]] = ("ObjectDetectionAPIPreprocessorReplacement",)
+    run_after: ClassVar[tuple[str, ...]] = (
+        "ObjectDetectionAPIPreprocessorReplacement",
+        "ObjectDetectionAPIPreprocessor2Replacement",
+    )
 
     def find(self, context: ConversionContext) -> list[Match]:
-        boundary = find_boundary(context.graph, OUTPUT_NAMES)
+        outputs = detection_outputs(context.graph)
+        boundary = find_boundary(context.graph, outputs)
         if boundary is None:
             return []
         return [
             Match(
                 nodes=boundary.nodes,
                 inputs=(boundary.locations, boundary.confidences, boundary.priors),
-                outputs=tuple(Tensor(name) for name in OUTPUT_NAMES if name in context.graph),
+                outputs=tuple(Tensor(name) for name in outputs),
                 scope=boundary.scope,
             )
         ]
 
     def misfit(self, graph: Graph, match: Match) -> str | None:
-        boundary = find_boundary(graph, OUTPUT_NAMES)
+        boundary = find_boundary(graph, detection_outputs(graph))
         if boundary is None:
             return None
         wanted = (boundary.locations, boundary.confidences, boundary.priors)
@@ -111,6 +115,7 @@ class SsdPostprocessorReplacement(Replacer):
             "max_detections_per_class": settings.max_detections_per_class,
             "clip_before_nms": settings.clip_before_nms(facts.clips_before),
             "clip_after_nms": settings.clip_after_nms(facts.clips_before),
+            "drops_invisible": not any(name in graph for name in OUTPUT_NAMES),
             "variances": settings.variances_xywh,
             "scale_anchors_with_image": bool(context.options.get("scale_anchors_with_image", False)),
             "training_height": context.training_size[0],
@@ -137,6 +142,12 @@ class SsdPostprocessorReplacement(Replacer):
             f"Replaced {len(match.nodes)} nodes of {match.scope[:-1] or 'the post-processing'!r} by DetectionOutput "
             f"({num_classes} classes, {len(boxes)} feature maps)."
         )
+
+
+def detection_outputs(graph: Graph) -> list[str]:
+    """The nodes that a detector's answers are: named so in the TF1 eras, and what nobody reads in functions."""
+    named = [name for name in OUTPUT_NAMES if name in graph]
+    return named or [node.name for node in graph if node.op == "Identity" and not graph.consumers(node.name)]
 
 
 def _behind_expansion(graph: Graph, tensor: Tensor) -> Tensor:

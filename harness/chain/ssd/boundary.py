@@ -23,6 +23,16 @@ _LOOP_ENTRANCES = {
     "StatelessWhile",
     "CombinedNonMaxSuppression",
 }
+# Behind these boxes, scores and windows are mixed: where suppression is not in a loop, that is where it begins.
+_SUPPRESSION = {
+    "NonMaxSuppressionV3",
+    "NonMaxSuppressionV4",
+    "NonMaxSuppressionV5",
+    "Gather",
+    "GatherV2",
+    "GatherNd",
+    "TopKV2",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,7 +84,9 @@ def find_boundary(graph: Graph, outputs: Iterable[str]) -> SsdBoundary | None:
 
 
 def _reach(graph: Graph, readers: Iterable[str], nodes: Iterable[str]) -> set[str]:
-    """What depends on a tensor by value: shapes taken of it do not count, and loops are not entered."""
+    """What depends on a tensor by value: shapes taken of it do not count, and neither loops nor
+    suppressions are entered.
+    """
     inside = set(nodes)
     found: set[str] = set()
     queue = list(readers)
@@ -83,7 +95,7 @@ def _reach(graph: Graph, readers: Iterable[str], nodes: Iterable[str]) -> set[st
         if name in found or name not in inside or graph[name].op in _SHAPES_ONLY:
             continue
         found.add(name)
-        if graph[name].op not in _LOOP_ENTRANCES:
+        if graph[name].op not in _LOOP_ENTRANCES | _SUPPRESSION:
             queue.extend(node.name for node, _ in graph.consumers(name))
     return found
 

@@ -73,6 +73,18 @@ def prune_scores(
     return opset.select(opset.greater_equal(scores, opset.unsqueeze(bound, ints(2))), scores, number(0.0)).output(0)
 
 
+def drop_invisible(scores: Any, boxes: list[Any]) -> Any:
+    """``scores`` ``[N, P, C]`` with zeros for boxes that lie wholly outside of the image.
+
+    TensorFlow drops what clipping left without area *after* suppression; such a box could still have suppressed one
+    that shows by less than ``1 - nms_threshold`` of itself. Boxes are corners xmin, ymin, xmax, ymax, each ``[N, P]``.
+    """
+    xmin, ymin, xmax, ymax = (opset.clamp(side, 0.0, 1.0) for side in boxes)
+    area = opset.multiply(opset.subtract(xmax, xmin), opset.subtract(ymax, ymin))
+    visible = opset.unsqueeze(opset.greater(area, number(0.0)), ints(2))
+    return opset.select(visible, scores, number(0.0)).output(0)
+
+
 def _of_first(value: Any) -> Any:
     return opset.unsqueeze(value, ints(3)).output(0)
 

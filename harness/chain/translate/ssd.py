@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from openvino import opset13 as opset
 
 from harness.chain.translate import priors as prior_boxes
 from harness.chain.translate.capping import cap_per_class
 from harness.chain.translate.ops import concat, index, ints, named, number, reshape, spatial
-from harness.chain.translate.pruning import SCORE_THRESHOLD, decode, prune_scores
+from harness.chain.translate.pruning import SCORE_THRESHOLD, decode, drop_invisible, prune_scores
 
 
 def translate_ssd(node: Any) -> list[Any]:
@@ -36,13 +37,16 @@ def translate_ssd(node: Any) -> list[Any]:
     nms_threshold = float(node.get_attribute("nms_threshold"))
     clip_before = bool(node.get_attribute("clip_before_nms"))
     common: dict[str, Any] = {"classes": num_classes, "background": columns > num_classes}
-    if per_class < keep_top_k:
+    drops_invisible = bool(node.get_attribute("drops_invisible"))
+    if drops_invisible or per_class < keep_top_k or threshold < SCORE_THRESHOLD:
         corners = decode(encodings, priors, variances, clip=clip_before)
+    if drops_invisible:
+        scores = drop_invisible(scores, corners)
+    if per_class < keep_top_k:
         scores = cap_per_class(
             scores, corners, threshold=threshold, per_class=per_class, nms_threshold=nms_threshold, **common
         )
     elif threshold < SCORE_THRESHOLD:
-        corners = decode(encodings, priors, variances, clip=clip_before)
         scores = prune_scores(scores, corners, keep_top_k=keep_top_k, nms_threshold=nms_threshold, **common)
     detection_output = opset.detection_output(
         named(reshape(encodings, 0, -1).get_node(), "DetectionOutput/locations"),
@@ -63,7 +67,16 @@ def translate_ssd(node: Any) -> list[Any]:
             "normalized": True,
         },
     )
-    return [named(detection_output, "DetectionOutput").output(0)]
+    rows = named(detection_output, "DetectionOutput").output(0)
+    return [rows if columns > num_classes else _labels_from_one(rows)]
+
+
+def _labels_from_one(rows: Any) -> Any:
+    """Rows whose labels count from 1 although there is no background to be 0 (SSD-9); padding stays as it is."""
+    score = opset.split(rows, index(3), 7).output(2)
+    found = opset.convert(opset.greater(score, number(0.0)), "f32")
+    shift = opset.multiply(found, opset.constant(np.array([0, 1, 0, 0, 0, 0, 0], np.float32)))
+    return named(opset.add(rows, shift), "DetectionOutput/labels").output(0)
 
 
 def _convert(logits: Any, node: Any) -> Any:
