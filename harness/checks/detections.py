@@ -9,7 +9,6 @@ from harness.checks.check import NotApplicable, check
 from harness.checks.heads import SINGLE_STAGE
 from harness.checks.result import Finding
 from harness.compare.comparison import Comparison
-from harness.compare.detections import compare_detections
 from harness.compare.heads import compare_heads
 from harness.errors import Stage
 
@@ -21,8 +20,7 @@ if TYPE_CHECKING:
 def detections(evidence: Evidence) -> Comparison:
     """Boxes, scores, classes and their number are TensorFlow's, but for decisions that were truly close."""
     evidence.require_floor()
-    reference = evidence.reference().answer
-    return compare_detections(reference, evidence.answer(), evidence.noise(), evidence.suppression)
+    return evidence.compared_detections()
 
 
 @check("SSD-5", stage=Stage.DETECTIONS, families=SINGLE_STAGE)
@@ -40,7 +38,7 @@ def crowd(evidence: Evidence) -> Comparison | NotApplicable:
     )
     if most < least:
         return NotApplicable(f"TensorFlow finds at most {most} of one class, and {least} make a crowd")
-    compared = compare_detections(reference, evidence.answer(), evidence.noise(), evidence.suppression)
+    compared = evidence.compared_detections()
     return dataclasses.replace(compared, notes=(*compared.notes, f"TensorFlow finds up to {most} of one class"))
 
 
@@ -48,9 +46,9 @@ def crowd(evidence: Evidence) -> Comparison | NotApplicable:
 def first_difference(evidence: Evidence) -> Comparison:
     """Anchors, variances, encodings, scores, detections, in the order of the graph: the first that differs is named."""
     evidence.require_floor()
-    reference, observed, noise = evidence.reference().answer, evidence.answer(heads=True), evidence.noise()
-    stages = dict(compare_heads(reference.heads, observed.heads, noise))
-    stages["detections"] = compare_detections(reference, observed, noise, evidence.suppression)
+    reference, observed = evidence.reference().answer.heads, evidence.answer(heads=True).heads
+    stages = dict(compare_heads(reference, observed, evidence.noise()))
+    stages["detections"] = evidence.compared_detections()
     passed = 0
     for name, compared in stages.items():
         if compared.outcome != "passed":

@@ -16,6 +16,8 @@ from harness.cases.selection import Listed
 from harness.certificate.model import CaseFacts, Hashes, IrSignature, Port
 from harness.checks.tools import Tools
 from harness.checks.view import View
+from harness.compare.comparison import Comparison
+from harness.compare.detections import compare_detections
 from harness.compare.floor import require_floor
 from harness.compare.noise import Noise, measure_noise
 from harness.compare.suppression import Suppression
@@ -24,7 +26,7 @@ from harness.converters.conversion import Conversion, convert_case
 from harness.errors import CaseError, IrproofError, ReferenceFailure
 from harness.observation.detections import Answer, Detections, Heads
 from harness.observation.ir_graph import IrGraph
-from harness.observation.observe import Contract, Observation, contract_of, observe, the_detection_output
+from harness.observation.observe import Contract, Observation, contract_of, inputs_for, observe, the_detection_output
 from harness.pipeline.config import PipelineConfig
 from harness.reference.reference import Reference
 from harness.runtime.facts import IRFacts, OpFacts
@@ -201,6 +203,23 @@ class Evidence:
         parts = [one.fed if fed else one.answer.heads for one in observations]
         return Answer(tuple(image for one in observations for image in one.answer.images), joined(parts))
 
+    def extract(self, node: str, inputs: tuple[int, ...], view: View = OWN) -> tuple[list[np.ndarray], ...]:
+        """What comes in at inputs of a node of the IR, for each batch of a view's images."""
+        return self._once(("extract", node, inputs, view), lambda: self._extract(node, inputs, view))
+
+    def remember(self, key: Hashable, make: Callable[[], T]) -> T:
+        """What a family of checks derives from the evidence: made when first asked for, and once."""
+        return self._once(("derived", key), make)
+
+    def compared_detections(self, view: View = OWN) -> Comparison:
+        """The IR's detections at a view against TensorFlow's; several checks are about them."""
+        return self._once(
+            ("compared", view),
+            lambda: compare_detections(
+                self.reference(view).answer, self.answer(view), self.noise(view), self.suppression
+            ),
+        )
+
     def walk(self, views: tuple[View, ...]) -> tuple[tuple[Detections, ...], ...]:
         """The answers of one loaded IR that is reshaped from view to view, each to the view's first batch."""
         return self._once(("walk", views), lambda: self._walk(views))
@@ -224,6 +243,15 @@ class Evidence:
             )
             for start in range(0, len(images), batch)
         )
+
+    def _extract(self, node: str, inputs: tuple[int, ...], view: View) -> tuple[list[np.ndarray], ...]:
+        ir = self.conversion().ir_path
+        images = self.images(view)
+        batch = view.batch or self.own_batch
+        shape = (batch, *images.shape[1:]) if view.batch is not None or view.size is not None else None
+        parts = [images[start : start + batch] for start in range(0, len(images), batch)]
+        facts, runtime = self.inspection(), self._tools.runtime
+        return tuple(runtime.infer_sub(ir, node, inputs, inputs_for(facts, part), shape=shape) for part in parts)
 
     def _walk(self, views: tuple[View, ...]) -> tuple[tuple[Detections, ...], ...]:
         from harness.observation.detection_output import from_detection_output

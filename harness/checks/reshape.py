@@ -30,9 +30,7 @@ SIZES = {
 def batch(evidence: Evidence, batch: int) -> Comparison:
     """An IR reshaped to another batch answers each image as TensorFlow does."""
     evidence.require_floor()
-    view = View(batch=batch)
-    reference = evidence.reference(view).answer
-    return compare_detections(reference, evidence.answer(view), evidence.noise(view), evidence.suppression)
+    return evidence.compared_detections(View(batch=batch))
 
 
 @check(
@@ -96,9 +94,7 @@ def dynamic(evidence: Evidence) -> Comparison:
     view = View(dynamic=True)
     parts = {
         "against the static IR": _same_answers(evidence.answer(), evidence.answer(view), evidence),
-        "against TensorFlow": compare_detections(
-            evidence.reference().answer, evidence.answer(view), evidence.noise(), evidence.suppression
-        ),
+        "against TensorFlow": evidence.compared_detections(view),
     }
     return merge_comparisons("detections", parts)
 

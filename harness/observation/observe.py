@@ -20,6 +20,7 @@ from harness.runtime.runtime import Runtime
 
 Contract = Literal["detection_output", "tf_outputs"]
 LOCATIONS, CONFIDENCES, PRIORS = 0, 1, 2
+MASKS = "masks"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,13 +73,13 @@ def observe(
 
     Raises LayoutError when the answer cannot be read at all, and the runtime's own failures.
     """
-    outputs = runtime.infer(ir, [images], shape=shape, dynamic=dynamic)
+    outputs = runtime.infer(ir, inputs_for(facts, images), shape=shape, dynamic=dynamic)
     violations: list[LayoutViolation] = []
     if contract_of(facts) == "tf_outputs":
         found = from_tf_outputs(_by_tf_names(facts, outputs), violations=violations)
         return Observation(Answer(found), outputs, tuple(violations))
     rows = rows_of(outputs)
-    found = from_detection_output(rows, len(images), violations=violations)
+    found = from_detection_output(rows, len(images), masks=masks_of(outputs), violations=violations)
     raw, fed = Heads(), Heads()
     if heads:
         raw, fed = _heads(runtime, ir, facts, images, shape)
@@ -87,7 +88,9 @@ def observe(
 
 def rows_of(outputs: Mapping[str, np.ndarray]) -> np.ndarray:
     """The one output that has rows of DetectionOutput; raises LayoutError when there is none, or more than one."""
-    fitting = {name: value for name, value in outputs.items() if value.ndim >= 2 and value.shape[-1] == 7}
+    fitting = {
+        name: value for name, value in outputs.items() if value.ndim >= 2 and value.shape[-1] == 7 and name != MASKS
+    }
     if len(fitting) != 1:
         shapes = ", ".join(f"{name} {list(value.shape)}" for name, value in outputs.items())
         raise LayoutError(
@@ -97,6 +100,31 @@ def rows_of(outputs: Mapping[str, np.ndarray]) -> np.ndarray:
             requirement="SSD-2",
         )
     return next(iter(fitting.values()))
+
+
+def masks_of(outputs: Mapping[str, np.ndarray]) -> np.ndarray | None:
+    """The masks ``[N * K, C, h, w]`` beside the rows, in their order; None where the IR gives none (MSK-2)."""
+    return outputs.get(MASKS)
+
+
+def inputs_for(facts: IRFacts, images: np.ndarray) -> list[np.ndarray] | dict[str, np.ndarray]:
+    """What the IR is fed for a batch: the images, and their height, width and scale 1 where it asks for that (PRO-6).
+
+    Such an input is of rank 2 and has rows of 3 values, or of 4 with two scales.
+    """
+    information = {
+        port.name: port.shape
+        for port in facts.inputs
+        if port.shape is not None and len(port.shape) == 2 and port.shape[1] in (3, 4)
+    }
+    image = [port.name for port in facts.inputs if port.shape is not None and len(port.shape) == 4]
+    if not information or len(image) != 1:
+        return [images]
+    given = {image[0]: images}
+    for name, (rows, width) in information.items():
+        row = np.array([images.shape[1], images.shape[2], *[1] * (width - 2)], np.float32)
+        given[name] = np.tile(row, (len(images) if rows < 0 else rows, 1))
+    return given
 
 
 def score_source(graph: IrGraph, detection_output: str) -> tuple[str, int] | None:

@@ -64,6 +64,8 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     if run.is_worker:
         distribution.hand_over(config)
         return
+    if config.option.collectonly:
+        return
     # After an interrupt, a usage error, or with nothing collected there is nothing to certify; the status stands.
     if exitstatus not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) or not (run.planned or run.reported):
         return
