@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness.checks.check import NotApplicable, check, facts
-from harness.checks.heads import SINGLE_STAGE
+from harness.checks.families import SINGLE_STAGE
 from harness.checks.result import Finding
 from harness.compare.comparison import Comparison
 from harness.compare.detections import compare_detections

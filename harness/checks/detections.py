@@ -6,7 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from harness.checks.check import NotApplicable, check
-from harness.checks.heads import SINGLE_STAGE
+from harness.checks.families import SINGLE_STAGE
 from harness.checks.result import Finding
 from harness.compare.comparison import Comparison
 from harness.compare.heads import compare_heads

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.checks.check import NotApplicable, check
+from harness.checks.families import SINGLE_STAGE
 from harness.compare.comparison import Comparison, merge_comparisons
 from harness.compare.heads import compare_anchors, compare_encodings, compare_scores, compare_variances
 from harness.errors import Stage
@@ -17,8 +18,6 @@ from harness.pipeline.box_predictor import WeightSharedConvolutionalBoxPredictor
 if TYPE_CHECKING:
     from harness.checks.evidence import Evidence
     from harness.observation.detections import Heads
-
-SINGLE_STAGE = ("ssd", "efficientdet", "quantized")
 
 
 @check("PRI-4", stage=Stage.HEADS, families=SINGLE_STAGE, contract="detection_output")

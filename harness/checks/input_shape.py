@@ -6,7 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from harness.checks.check import NotApplicable, check, facts
-from harness.checks.heads import SINGLE_STAGE
+from harness.checks.families import DETECTORS, SINGLE_STAGE
 from harness.checks.result import Finding
 from harness.checks.view import View
 from harness.compare.comparison import Comparison, merge_comparisons
@@ -38,25 +38,25 @@ def _pads(resizer: ImageResizer | None) -> bool:
     return isinstance(resizer, KeepAspectRatioResizer) and resizer.pad_to_max_dimension
 
 
-@check("SHP-1", stage=Stage.LAYOUT, families=SINGLE_STAGE, contract="detection_output")
+@check("SHP-1", stage=Stage.LAYOUT, families=DETECTORS, contract="detection_output")
 def fixed_shape(evidence: Evidence) -> Comparison | NotApplicable:
     """Under a fixed_shape_resizer the input has the config's height and width."""
     return _default(evidence, _is_fixed, "fixed_shape_resizer")
 
 
-@check("SHP-2", "PRE-5", stage=Stage.LAYOUT, families=SINGLE_STAGE, contract="detection_output")
+@check("SHP-2", "PRE-5", stage=Stage.LAYOUT, families=DETECTORS, contract="detection_output")
 def fixed_shape_given(evidence: Evidence) -> Comparison | NotApplicable:
     """A shape that is given has the last word: batch, height and width are exactly that, and the answers agree."""
     return _given(evidence, _is_fixed, "fixed_shape_resizer")
 
 
-@check("SHP-3", stage=Stage.LAYOUT, families=SINGLE_STAGE, contract="detection_output")
+@check("SHP-3", stage=Stage.LAYOUT, families=DETECTORS, contract="detection_output")
 def kept_aspect(evidence: Evidence) -> Comparison | NotApplicable:
     """Under a keep_aspect_ratio_resizer the input is a square of min_dimension."""
     return _default(evidence, _keeps_aspect, "keep_aspect_ratio_resizer without padding")
 
 
-@check("SHP-4", "PRE-5", stage=Stage.LAYOUT, families=SINGLE_STAGE, contract="detection_output")
+@check("SHP-4", "PRE-5", stage=Stage.LAYOUT, families=DETECTORS, contract="detection_output")
 def kept_aspect_given(evidence: Evidence) -> Comparison | NotApplicable:
     """A shape that is given is scaled as the resizer scales images of it, and the answers agree."""
     return _given(evidence, _keeps_aspect, "keep_aspect_ratio_resizer without padding")
@@ -79,7 +79,7 @@ def padded(evidence: Evidence) -> Comparison | NotApplicable:
     return merge_comparisons("input", parts)
 
 
-@check("PRE-5", stage=Stage.LAYOUT, families=SINGLE_STAGE, contract="detection_output")
+@check("PRE-5", stage=Stage.LAYOUT, families=DETECTORS, contract="detection_output")
 def batch_by_default(evidence: Evidence) -> Comparison:
     """The batch is 1 unless the graph or the caller asks for another."""
     return _shape_of_the_image(evidence, None, (evidence.own_batch, None, None))

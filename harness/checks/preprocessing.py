@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness.checks.check import check, facts
-from harness.checks.heads import SINGLE_STAGE
+from harness.checks.families import SINGLE_STAGE
 from harness.checks.result import Finding
 from harness.compare.comparison import Comparison, merge_comparisons
 from harness.compare.heads import compare_encodings, compare_scores

@@ -11,9 +11,13 @@ from harness.checks import (
     detections,
     heads,
     input_shape,
+    masks,
     preprocessing,
+    proposals,
     reshape,
+    second_stage,
     structure,
+    two_stage_reshape,
     validation,
 )
 from harness.checks.check import Check
@@ -21,7 +25,20 @@ from harness.checks.check import Check
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-MODULES = (structure, validation, preprocessing, input_shape, heads, detections, detection_output, reshape)
+MODULES = (
+    structure,
+    validation,
+    preprocessing,
+    input_shape,
+    heads,
+    detections,
+    detection_output,
+    reshape,
+    proposals,
+    second_stage,
+    masks,
+    two_stage_reshape,
+)
 
 
 @functools.cache

@@ -6,7 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from harness.checks.check import NotApplicable, check, facts
-from harness.checks.heads import SINGLE_STAGE
+from harness.checks.families import DETECTORS, SINGLE_STAGE
 from harness.checks.result import Finding
 from harness.checks.view import View
 from harness.compare.comparison import Comparison, merge_comparisons
@@ -58,7 +58,7 @@ def size(evidence: Evidence, size: str) -> Comparison | NotApplicable:
     return merge_comparisons(f"heads and detections at {view}", parts)
 
 
-@check("RSH-2", stage=Stage.RESHAPE, families=SINGLE_STAGE, contract="detection_output")
+@check("RSH-2", stage=Stage.RESHAPE, families=DETECTORS, contract="detection_output")
 def back_again(evidence: Evidence) -> Comparison:
     """An IR that was reshaped and is brought back gives its first answers."""
     evidence.require_floor()
@@ -69,7 +69,7 @@ def back_again(evidence: Evidence) -> Comparison:
     return _same_answers(before, Answer(last), evidence)
 
 
-@check("SHP-7", stage=Stage.RESHAPE, families=SINGLE_STAGE, contract="detection_output")
+@check("SHP-7", stage=Stage.RESHAPE, families=DETECTORS, contract="detection_output")
 def refused_size(evidence: Evidence) -> Comparison | NotApplicable:
     """Where the original cannot take another size, an IR that refuses it names the operation that does.
 
@@ -87,7 +87,7 @@ def refused_size(evidence: Evidence) -> Comparison | NotApplicable:
     return NotApplicable("the IR takes a size that the original cannot, and nothing says what is right there")
 
 
-@check("RSH-3", stage=Stage.RESHAPE, families=SINGLE_STAGE)
+@check("RSH-3", stage=Stage.RESHAPE, families=DETECTORS)
 def dynamic(evidence: Evidence) -> Comparison:
     """An IR with open batch, height and width gives what the static one gives."""
     evidence.require_floor()

@@ -14,6 +14,7 @@ from harness.requirements import areas
 
 VERDICTS = {"certified": "CERTIFIED", "not_certified": "NOT CERTIFIED", "informational": "INFORMATIONAL"}
 NO_CASE = "(no case)"
+MOST_REASONS = 25
 
 
 def show(reporter: pytest.TerminalReporter, certificate: Certificate) -> None:
@@ -21,9 +22,9 @@ def show(reporter: pytest.TerminalReporter, certificate: Certificate) -> None:
     reporter.section(f"{certificate.converter.name} on {certificate.device.name}", sep="=")
     for line in table(certificate):
         reporter.write_line(line)
-    reporter.write_line("")
-    for line in requirement_lines(certificate):
-        reporter.write_line(line)
+    for lines in (reasons(certificate), requirement_lines(certificate)):
+        for line in ["", *lines] if lines else []:
+            reporter.write_line(line)
     good = certificate.verdict != "not_certified"
     reporter.write_line(verdict_line(certificate), bold=True, green=good, red=not good)
 
@@ -41,6 +42,23 @@ def table(certificate: Certificate) -> list[str]:
         rows.append([case or NO_CASE, *cells, worst_error(results)])
     widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def reasons(certificate: Certificate) -> list[str]:
+    """Why cases failed, each reason once a case: one broken model fails every check of its case."""
+    counts: Counter[tuple[str, str, str]] = Counter()
+    for result in certificate.results:
+        if result.outcome in ("failed", "error"):
+            what = result.findings[0].what if result.findings else f"{result.check}, without saying why"
+            counts[result.case, result.stage, what] += 1
+    lines = [
+        f"{case or NO_CASE}: {count} check{'s' if count > 1 else ''} at stage {stage}: {_shortened(what)}"
+        for (case, stage, what), count in counts.items()
+    ]
+    more = len(lines) - MOST_REASONS
+    return (
+        lines if more <= 0 else [*lines[:MOST_REASONS], f"and {more} more reasons, see the certificate or the report"]
+    )
 
 
 def worst_error(results: Sequence[Result]) -> str:
@@ -91,3 +109,8 @@ def _cell(results: Sequence[Result]) -> str:
     if run:
         return f"ok {run}"
     return "not claimed" if counts["not_claimed"] else "-"
+
+
+def _shortened(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= 300 else f"{line[:297]}..."

@@ -77,9 +77,27 @@ def test_priors(evidence, prove):
                 "ssd/a-b  ok 1      ok 1  ok 1  5 x noise (scores)",
                 "ssd/b    FAIL 1/1  ok 1  ok 1  300 x noise (scores)",
                 "",
+                "ssd/b: 1 check at stage heads: A score differs.",
+                "",
                 "requirements: 2 passed, 1 failed, 0 not claimed, * not covered",
                 "failed: SSD-3",
                 "NOT CERTIFIED: 1 check failed",
+            ],
+            consecutive=True,
+        )
+
+    def test_a_reason_is_given_once_a_case(self, world):
+        """A model that cannot be converted fails every check, and that is one thing to know."""
+        world.suite("""
+@pytest.mark.parametrize("number", range(5))
+def test_scores(evidence, prove, number):
+    raise ConverterFailure("The converter died.")
+""")
+        result = world.run("--case", "ssd/a", "--case", "ssd/b")
+        result.stdout.fnmatch_lines(
+            [
+                "ssd/a: 5 checks at stage convert: The converter died.",
+                "ssd/b: 5 checks at stage convert: The converter died.",
             ],
             consecutive=True,
         )
