@@ -105,9 +105,11 @@ class Configuration:
         """Why this configuration is not for the graph, or None when all its points and scopes are there and fit."""
         try:
             entries = zip(self.replacements, self.steps(replacers), strict=True)
-            # Points tell versions apart, and looking for them costs nothing.
-            for entry, step in sorted(entries, key=lambda pair: pair[0].match_kind != "points"):
-                for match in step.places(graph):
+            # Points tell versions apart, and looking for them costs nothing; what they are for costs most to find out.
+            points_first = sorted(entries, key=lambda pair: pair[0].match_kind != "points")
+            places = [(entry, step, step.places(graph)) for entry, step in points_first]
+            for entry, step, matches in reversed(places):
+                for match in matches:
                     reason = step.replacer.misfit(graph, match)
                     if reason is not None:
                         return ConfigurationError(reason, where=entry.where, requirement="CFG-6")

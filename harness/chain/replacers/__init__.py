@@ -21,6 +21,7 @@ from harness.chain.replacers.preprocessor2 import Preprocessor2Replacement
 from harness.chain.replacers.proposal import ProposalReplacement
 from harness.chain.replacers.psroi_pooling import PsRoiPoolingReplacement
 from harness.chain.replacers.ssd_postprocessor import SsdPostprocessorReplacement
+from harness.chain.replacers.weighted_fusion import WeightedFusionReplacement
 
 if TYPE_CHECKING:
     from harness.chain.replacer import Replacer
@@ -30,6 +31,7 @@ REPLACERS: dict[str, type[Replacer]] = {
     for kind in (
         DilatedConvolutionReplacement,
         NearestUpsamplingReplacement,
+        WeightedFusionReplacement,
         OutputReplacement,
         PreprocessorReplacement,
         Preprocessor2Replacement,
