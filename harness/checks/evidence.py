@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Callable, Hashable
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numpy as np
@@ -166,6 +167,16 @@ class Evidence:
             ("conversion", input_shape),
             lambda: convert_case(tools.converter, case, tools.session, limits=tools.limits),
         )
+
+    def attempt(self, case: Case) -> Conversion:
+        """A conversion of something else than the case, such as a damaged copy; not remembered."""
+        return convert_case(self.converter, case, self._tools.session, limits=self._tools.limits)
+
+    def scratch(self, name: str) -> Path:
+        """A folder of the run's for what is made of the case, by name."""
+        folder = self._tools.session / "made" / digest(self.name)[:16] / name
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
 
     def inspection(self, input_shape: tuple[int, int, int, int] | None = None) -> IRFacts:
         """Inputs, outputs and operations of the IR."""

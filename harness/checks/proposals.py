@@ -10,7 +10,8 @@ from harness.checks.check import check, facts
 from harness.checks.families import TWO_STAGE
 from harness.checks.result import Finding
 from harness.checks.stages import (
-    first_suppression,
+    clipping,
+    first_suppressions,
     ir_stages,
     needed_config,
     observed_stages,
@@ -95,7 +96,7 @@ def proposals(evidence: Evidence) -> Comparison:
         proposals_of(reference, reference.first),
         proposals_of(observed_stages(evidence)),
         two_stage_noise(evidence).first,
-        first_suppression(evidence),
+        first_suppressions(evidence)[0],
         heads=reference.first,
     )
 
@@ -154,7 +155,6 @@ def _no_operation(evidence: Evidence) -> Finding:
 
 def _proposal_attributes(evidence: Evidence) -> Mapping[str, Any]:
     config = needed_config(evidence)
-    suppression = first_suppression(evidence)
     y, _, height, _ = config.box_coder_scales
     wanted: dict[str, Any] = {
         "nms_thresh": config.first_stage_nms_iou_threshold,
@@ -164,8 +164,7 @@ def _proposal_attributes(evidence: Evidence) -> Mapping[str, Any]:
         "framework": "tensorflow",
         "box_coordinate_scale": y,
         "box_size_scale": height,
-        "clip_before_nms": suppression.clip == "before",
-        "clip_after_nms": suppression.clip == "after",
+        **clipping(first_suppressions(evidence)),
     }
     generator = config.anchor_generator
     if isinstance(generator, GridAnchorGenerator):
@@ -180,7 +179,6 @@ def _proposal_attributes(evidence: Evidence) -> Mapping[str, Any]:
 
 def _output_attributes(evidence: Evidence) -> Mapping[str, Any]:
     config = needed_config(evidence)
-    suppression = first_suppression(evidence)
     return {
         "nms_threshold": config.first_stage_nms_iou_threshold,
         "keep_top_k": config.first_stage_max_proposals,
@@ -188,8 +186,7 @@ def _output_attributes(evidence: Evidence) -> Mapping[str, Any]:
         "background_label_id": 0,
         "share_location": True,
         "normalized": True,
-        "clip_before_nms": suppression.clip == "before",
-        "clip_after_nms": suppression.clip == "after",
+        **clipping(first_suppressions(evidence)),
     }
 
 

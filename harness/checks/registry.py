@@ -1,4 +1,4 @@
-"""Every check there is, by name: for suites, for mutants, and for whoever asks which check proves a requirement."""
+"""The checks by name: for suites, for mutants, and for whoever asks which check proves a requirement."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from harness.checks import (
+    bad_input,
     detection_output,
     detections,
     heads,
@@ -23,7 +24,8 @@ from harness.checks import (
 from harness.checks.check import Check
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
+    from types import ModuleType
 
 MODULES = (
     structure,
@@ -43,9 +45,19 @@ MODULES = (
 
 @functools.cache
 def all_checks() -> Mapping[str, Check]:
-    """The checks by name, in the order in which they ought to be read."""
+    """The checks of conversions that succeed, in the order in which they ought to be read."""
+    return _by_name(MODULES)
+
+
+@functools.cache
+def refusals() -> Mapping[str, Check]:
+    """The checks of conversions that have to fail."""
+    return _by_name((bad_input,))
+
+
+def _by_name(modules: Iterable[ModuleType]) -> Mapping[str, Check]:
     found: dict[str, Check] = {}
-    for module in MODULES:
+    for module in modules:
         for value in vars(module).values():
             if isinstance(value, Check):
                 assert found.setdefault(value.name, value) is value, f"two checks are named {value.name}"
@@ -53,5 +65,6 @@ def all_checks() -> Mapping[str, Check]:
 
 
 def checks_of(requirement: str) -> tuple[Check, ...]:
-    """The checks that name a requirement."""
-    return tuple(found for found in all_checks().values() if requirement in found.requirements)
+    """The checks that name a requirement, refusals included."""
+    every = (*all_checks().values(), *refusals().values())
+    return tuple(found for found in every if requirement in found.requirements)

@@ -88,12 +88,19 @@ def refused_size(evidence: Evidence) -> Comparison | NotApplicable:
 
 
 @check("RSH-3", stage=Stage.RESHAPE, families=DETECTORS)
-def dynamic(evidence: Evidence) -> Comparison:
+def dynamic(evidence: Evidence) -> Comparison | NotApplicable:
     """An IR with open batch, height and width gives what the static one gives."""
     evidence.require_floor()
     view = View(dynamic=True)
+    try:
+        answer = evidence.answer(view)
+    except CompileFailure as error:
+        # No release of the CPU plugin has one, whoever made the IR.
+        if "PSROIPooling" in error.what and "dynamic shapes" in error.what:
+            return NotApplicable("the device has no PSROIPooling for open shapes")
+        raise
     parts = {
-        "against the static IR": _same_answers(evidence.answer(), evidence.answer(view), evidence),
+        "against the static IR": _same_answers(evidence.answer(), answer, evidence),
         "against TensorFlow": evidence.compared_detections(view),
     }
     return merge_comparisons("detections", parts)

@@ -12,13 +12,14 @@ from harness.checks.families import TWO_STAGE
 from harness.checks.proposals import same_attribute
 from harness.checks.result import Finding
 from harness.checks.stages import (
+    clipping,
     detections_of,
     fed_answer,
     ir_stages,
     needed_config,
     observed_stages,
     reference_stages,
-    second_suppression,
+    second_suppressions,
     two_stage_noise,
 )
 from harness.compare.comparison import Comparison, merge_comparisons
@@ -71,7 +72,6 @@ def position_sensitive_heads(evidence: Evidence) -> Comparison:
 def second_detection_output(evidence: Evidence) -> Comparison:
     """DetectionOutput gets a location for each class and the background (or one for all), scaled by the variances."""
     config, operation = needed_config(evidence), ir_stages(evidence).detections
-    suppression = second_suppression(evidence)
     shared = config.share_box_across_classes
     proposals, columns = config.first_stage_max_proposals, config.num_classes + 1
     wanted: dict[str, Any] = {
@@ -82,8 +82,7 @@ def second_detection_output(evidence: Evidence) -> Comparison:
         "background_label_id": 0,
         "decrease_label_id": False,
         "normalized": True,
-        "clip_before_nms": suppression.clip == "before",
-        "clip_after_nms": suppression.clip == "after",
+        **clipping(second_suppressions(evidence)),
     }
     if config.num_classes > 1 or shared:
         wanted["share_location"] = shared
@@ -138,7 +137,7 @@ def detection_rows(evidence: Evidence) -> Comparison:
 def detections_follow(evidence: Evidence) -> Comparison:
     """The rows are what TensorFlow's suppression makes of the very proposals and predictions that go in."""
     evidence.require_floor()
-    suppression, noise = second_suppression(evidence), two_stage_noise(evidence).second
+    suppression, noise = second_suppressions(evidence)[0], two_stage_noise(evidence).second
     fed = fed_answer(evidence)
     heads = fed.heads
     if heads.class_scores is None or not np.isfinite(heads.class_scores).all():
@@ -200,7 +199,7 @@ def roi_pooling(evidence: Evidence) -> Comparison | NotApplicable:
 
 @check("VAL-3", stage=Stage.HEADS, families=TWO_STAGE, contract="detection_output")
 def first_difference_of_stages(evidence: Evidence) -> Comparison:
-    """Objectness, encodings, proposals, second stage, detections, in the graph's order: the first difference is named."""
+    """Objectness, encodings, proposals, second stage, detections, in this order: the first that differs is named."""
     from harness.checks import proposals as first
 
     steps = {
@@ -216,11 +215,8 @@ def first_difference_of_stages(evidence: Evidence) -> Comparison:
         assert isinstance(compared, Comparison)
         if compared.outcome != "passed":
             found = compared.findings[0] if compared.findings else Finding(f"Nothing of the {name} was compared.")
-            told = dataclasses.replace(
-                found,
-                what=f"The difference starts at the {name}: {found.what}",
-                where={"starts_at": name, **found.where},
-            )
+            what, where = f"The difference starts at the {name}: {found.what}", {"starts_at": name, **found.where}
+            told = dataclasses.replace(found, what=what, where=where)
             return dataclasses.replace(compared, findings=(told,), compared=passed + compared.compared)
         passed += compared.compared
     return Comparison("boundaries", compared=passed, notes=(f"in order: {', '.join(steps)}",))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from harness.checks.suppression import find_suppression
 from harness.checks.view import View
+from harness.compare.detections import compare_detections
 from harness.compare.noise import Noise
+from harness.compare.suppression import Suppression
 from harness.compare.two_stage import TwoStageNoise, as_first_stage, measure_two_stage_noise, require_two_stages
+from harness.errors import CaseError
 from harness.observation.detections import Answer, Heads
 from harness.observation.ir_stages import IrStages, fed_heads, find_stages, observe_stages
 from harness.observation.two_stage import TwoStageHeads, as_single_stage, join_two_stage
@@ -20,11 +22,11 @@ if TYPE_CHECKING:
     import numpy as np
 
     from harness.checks.evidence import Evidence
-    from harness.compare.suppression import Suppression
     from harness.observation.ir_stages import Extract
     from harness.pipeline.config import PipelineConfig
 
 OWN = View()
+_CLIPS: tuple[Literal["after", "before"], ...] = ("after", "before")
 
 
 def needed_config(evidence: Evidence) -> PipelineConfig:
@@ -81,35 +83,64 @@ def detections_of(evidence: Evidence, view: View = OWN) -> tuple[Answer, Noise, 
     answer = evidence.reference(view).answer
     if answer.two_stage is None:
         return answer, evidence.noise(view), evidence.suppression
-    return as_single_stage(answer), two_stage_noise(evidence, view).second, second_suppression(evidence)
+    return as_single_stage(answer), two_stage_noise(evidence, view).second, second_suppressions(evidence)[0]
 
 
-def second_suppression(evidence: Evidence) -> Suppression:
-    """The suppression of detections; raises CaseError when TensorFlow's do not follow from its own second stage."""
+def second_suppressions(evidence: Evidence) -> tuple[Suppression, ...]:
+    """The suppressions from which TensorFlow's detections follow; CaseError when they follow from none."""
 
-    def make() -> Suppression:
-        reference = evidence.reference()
-        own = dataclasses.replace(reference, answer=as_single_stage(reference.answer))
-        return find_suppression(needed_config(evidence).post_processing, own, two_stage_noise(evidence).second)
+    def make() -> tuple[Suppression, ...]:
+        answer = as_single_stage(evidence.reference().answer)
+        return _fitting(needed_config(evidence).post_processing, answer, two_stage_noise(evidence).second)
 
-    return evidence.remember("suppression of detections", make)
+    return evidence.remember("suppressions of detections", make)
 
 
-def first_suppression(evidence: Evidence) -> Suppression:
-    """The suppression of proposals; raises CaseError when TensorFlow's do not follow from its own first stage."""
+def first_suppressions(evidence: Evidence) -> tuple[Suppression, ...]:
+    """The suppressions from which TensorFlow's proposals follow; CaseError when they follow from none."""
 
-    def make() -> Suppression:
-        config, reference = needed_config(evidence), evidence.reference()
+    def make() -> tuple[Suppression, ...]:
+        config = needed_config(evidence)
         settings = PostProcessing(
             score_threshold=config.first_stage_nms_score_threshold,
             iou_threshold=config.first_stage_nms_iou_threshold,
             max_detections_per_class=config.first_stage_max_proposals,
             max_total_detections=config.first_stage_max_proposals,
         )
-        own = dataclasses.replace(reference, answer=as_first_stage(require_two_stages(reference.answer)))
-        return find_suppression(settings, own, two_stage_noise(evidence).first)
+        return _fitting(settings, as_first_stage(reference_stages(evidence)), two_stage_noise(evidence).first)
 
-    return evidence.remember("suppression of proposals", make)
+    return evidence.remember("suppressions of proposals", make)
+
+
+def clipping(fitting: tuple[Suppression, ...]) -> dict[str, bool]:
+    """What DetectionOutput or Proposal has to say about clipping: nothing where TensorFlow's answer fits either way."""
+    if len(fitting) > 1:
+        return {}
+    return {"clip_before_nms": fitting[0].clip == "before", "clip_after_nms": fitting[0].clip == "after"}
+
+
+def _fitting(settings: PostProcessing, answer: Answer, noise: Noise) -> tuple[Suppression, ...]:
+    """pipeline.config does not say when boxes are clipped, and an answer often fits both before and after."""
+    found: list[Suppression] = []
+    failure: CaseError | None = None
+    for clip in _CLIPS:
+        suppression = Suppression(
+            score_threshold=settings.score_threshold,
+            iou_threshold=settings.iou_threshold,
+            max_detections_per_class=settings.max_detections_per_class,
+            max_total_detections=settings.max_total_detections,
+            clip=clip,
+        )
+        try:
+            compare_detections(answer, answer, noise, suppression)
+        except CaseError as error:
+            failure = failure or error
+        else:
+            found.append(suppression)
+    if not found:
+        assert failure is not None
+        raise failure
+    return tuple(found)
 
 
 def variances(evidence: Evidence) -> tuple[float, float, float, float]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from harness.checks.check import Check, NotApplicable, check, facts
-from harness.checks.registry import all_checks, checks_of
+from harness.checks.registry import all_checks, checks_of, refusals
 from harness.checks.result import Finding
 from harness.compare.comparison import Comparison
 from harness.errors import ConverterFailure, Stage, UsageError
@@ -108,7 +108,7 @@ class TestCheck:
 class TestRegistry:
     def test_every_check_says_its_rule_and_its_requirements(self):
         """A sentence each, and at least one id."""
-        for name, one in all_checks().items():
+        for name, one in (all_checks() | refusals()).items():
             assert one.rule.endswith("."), name
             assert one.requirements, name
 
@@ -118,14 +118,14 @@ class TestRegistry:
 
     def test_the_single_stage_requirements_are_all_named_by_a_check(self):
         """Those that answers can show: errors and options of the chain are proven by its own tests."""
-        named = {id_ for one in all_checks().values() for id_ in one.requirements}
-        elsewhere = {"PRE-4", "PRE-6", "PRE-7", "SHP-6", "SSD-9"}
+        named = {id_ for one in (all_checks() | refusals()).values() for id_ in one.requirements}
+        elsewhere = {"PRE-6", "PRE-7", "SSD-9"}
         wanted = {id_ for id_ in catalogue() if id_[:3] in ("PRE", "SHP", "SSD", "PRI", "RSH", "VAL")} | {"OUT-3"}
         assert wanted - elsewhere <= named
 
 
 class TestSuites:
-    @pytest.mark.parametrize("name", list(all_checks()))
+    @pytest.mark.parametrize("name", [*all_checks(), *refusals()])
     def test_every_check_runs_under_pytest_with_its_requirements(self, name):
         """A check that no suite calls proves nothing to anybody."""
         text = "\n".join(path.read_text(encoding="utf-8") for path in SUITES.glob("test_*.py"))
