@@ -234,10 +234,15 @@ def _masks(images: Sequence[Detections], pairs: Sequence[tuple[Detections, Detec
         return None
     values = np.concatenate(masks)
     _check_finite(values, "masks", None)
+    floor = _floor(logit(values))
+    # A crop along a box that ends at the image's edge has its last row inside or outside by a rounding, and is then
+    # another crop: that is a flip of one mask, and no movement of all of them.
     moves = [
-        logit_movement(one.masks, two.masks) for one, two in pairs if one.masks is not None and two.masks is not None
+        _without_flips(logit_movement(one.masks, two.masks), floor)
+        for one, two in pairs
+        if one.masks is not None and two.masks is not None
     ]
-    return _level(moves, _floor(logit(values)), "logit")
+    return _level(moves, floor, "logit")
 
 
 def logit_movement(one: np.ndarray, two: np.ndarray) -> np.ndarray:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import numpy as np
 
+    from harness.observation.two_stage import TwoStageHeads
+
 
 @dataclasses.dataclass(frozen=True)
 class Detections:
@@ -49,7 +51,11 @@ class Heads:
 
 @dataclasses.dataclass(frozen=True)
 class Answer:
-    """What one side says about one batch of scenes: a :class:`Detections` an image, and the heads where visible."""
+    """What one side says about one batch of scenes: a :class:`Detections` an image, and the heads where visible.
+
+    ``heads`` are those of a detector of one stage; what the stages of a detector of two hold is in ``two_stage``.
+    """
 
     images: tuple[Detections, ...]
     heads: Heads = Heads()
+    two_stage: TwoStageHeads | None = None

@@ -9,6 +9,7 @@ from harness.reference.graph_view import GraphView
 
 _ARRAYS = frozenset({"TensorArrayGatherV3", "TensorArrayGatherV2", "TensorArrayGather", "TensorListStack"})
 _NORMALISING = frozenset({"Mul", "Sub", "Add", "AddV2", "RealDiv", "Div", "Identity", "Cast"})
+_INT32 = 3
 _CONVOLUTIONS = frozenset({"Conv2D", "DepthwiseConv2dNative"})
 _ON_THE_WAY = frozenset(
     {"Pad", "PadV2", "Identity", "FakeQuantWithMinMaxVars", "SpaceToBatchND", "Transpose", "Mul", "Sub", "RealDiv"}
@@ -17,10 +18,13 @@ _ON_THE_WAY = frozenset(
 
 @dataclasses.dataclass(frozen=True)
 class Preprocessing:
-    """Tensor names: ``resized`` pixels as floats, before mean and scale; and the ``image`` that the network takes."""
+    """Tensor names: ``resized`` pixels as floats, before mean and scale; the ``image`` that the network takes; and the
+    images' ``sizes`` int32 ``[N, 3]`` behind the resizer.
+    """
 
     resized: str | None = None
     image: str | None = None
+    sizes: str | None = None
 
 
 def find_preprocessing(graph_def: Any) -> Preprocessing:
@@ -30,8 +34,16 @@ def find_preprocessing(graph_def: Any) -> Preprocessing:
         for node in view.in_scope(scope):
             if node.op in _ARRAYS | _NORMALISING and _is_convolved(view, node, scope):
                 resized = view.climb(node, lambda one: one.op in _NORMALISING)
-                return Preprocessing(f"{resized.name}:0" if resized.op in _ARRAYS else None, f"{node.name}:0")
+                pixels = f"{resized.name}:0" if resized.op in _ARRAYS else None
+                return Preprocessing(pixels, f"{node.name}:0", _sizes(view, scope))
     return Preprocessing()
+
+
+def _sizes(view: GraphView, scope: str) -> str | None:
+    for node in view.in_scope(scope):
+        if node.op in _ARRAYS and any(node.attr[key].type == _INT32 for key in ("dtype", "element_dtype")):
+            return f"{node.name}:0"
+    return None
 
 
 def _is_convolved(view: GraphView, node: Any, scope: str) -> bool:

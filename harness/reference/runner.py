@@ -9,15 +9,17 @@ import numpy as np
 import tensorflow as tf
 
 from harness.errors import ReferenceFailure
-from harness.observation.detections import Answer, Heads
+from harness.observation.detections import Answer, Detections, Heads
 from harness.observation.tf_outputs import from_tf_outputs
+from harness.observation.two_stage import TwoStageHeads, join_two_stage
 from harness.reference.preprocessing import Preprocessing, find_preprocessing
 from harness.reference.question import ModelFiles, Question, Told
 from harness.reference.session import LoadedModel, Model, load
 from harness.reference.ssd import SsdHeads, find_ssd_heads
+from harness.reference.two_stage import TwoStageTensors, find_two_stage
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 
@@ -26,6 +28,7 @@ class _Opened:
     key: object
     model: Model
     heads: SsdHeads | None
+    two_stage: TwoStageTensors | None
     preprocessing: Preprocessing
     # The same for every question: TensorFlow optimises a graph anew for each set of fetches.
     fetches: dict[str, str]
@@ -68,13 +71,15 @@ def _open(files: ModelFiles) -> _Opened:
             _opened.model.close()
             _opened = None
         model = load(files)
-        heads, preprocessing = None, Preprocessing()
+        heads, two_stage, preprocessing = None, None, Preprocessing()
         if isinstance(model, LoadedModel):
             heads, preprocessing = find_ssd_heads(model.graph_def), find_preprocessing(model.graph_def)
+            two_stage = find_two_stage(model.graph_def) if heads is None and preprocessing.image else None
         fetches = {f"output {name}": tensor for name, tensor in model.output_names.items()}
         fetches |= heads.fetches() if heads is not None else {}
+        fetches |= two_stage.fetches() if two_stage is not None else {}
         fetches |= {key: name for key, name in vars(preprocessing).items() if name is not None}
-        _opened = _Opened(key, model, heads, preprocessing, fetches)
+        _opened = _Opened(key, model, heads, two_stage, preprocessing, fetches)
     return _opened
 
 
@@ -96,6 +101,7 @@ def _ask_whole(opened: _Opened, question: Question, move: int | None) -> Told | 
             advice=f"Feed it {model.static_batch} at a time, or ask the oracle for other sizes.",
         )
     parts: list[dict[str, np.ndarray]] = []
+    stages: list[TwoStageHeads | None] = []
     for images in _batches(question.images, batch):
         count = len(images)
         if model.static_batch is not None:  # the last one is repeated until it is full, and cut off again
@@ -104,17 +110,29 @@ def _ask_whole(opened: _Opened, question: Question, move: int | None) -> Told | 
         if move is not None and image is not None:
             feeds[image] = _moved(model.run(opened.fetches, feeds)["image"], move, opened.units)
         found = model.run({key: name for key, name in opened.fetches.items() if name not in feeds}, feeds)
+        stages.append(_two_stage(opened, found | feeds).images(count) if opened.two_stage is not None else None)
         shared = {"anchors"}
         parts.append({key: value if key in shared else value[:count] for key, value in found.items()})
     outputs = {name: np.concatenate([part[f"output {name}"] for part in parts]) for name in model.output_names}
     joined = _joined([heads.read(part) for part in parts]) if heads is not None else Heads()
-    return Told(Answer(from_tf_outputs(outputs), joined), outputs)
+    return Told(Answer(from_tf_outputs(outputs), joined, join_two_stage(stages)), outputs)
+
+
+def _two_stage(opened: _Opened, found: Mapping[str, np.ndarray]) -> TwoStageHeads:
+    """The heads of both stages from what was fetched or fed; the preprocessed image is in one of them."""
+    image = opened.preprocessing.image
+    assert opened.two_stage is not None
+    assert image is not None
+    size = (found["image"] if "image" in found else found[image]).shape[1:3]
+    return opened.two_stage.read(found, (size[0], size[1]))
 
 
 def _ask_resized(opened: _Opened, question: Question, move: int | None) -> Told | None:
     from harness.pipeline.config import PipelineConfig
     from harness.reference.resized import ResizedSsd
 
+    if opened.two_stage is not None:
+        return _ask_resized_two_stage(opened, question, move)
     if opened.heads is None or not isinstance(opened.model, LoadedModel) or question.pipeline_config is None:
         why = "it is no SSD of TensorFlow 1" if question.pipeline_config else "it has no pipeline.config"
         raise ReferenceFailure(
@@ -144,6 +162,28 @@ def _ask_resized(opened: _Opened, question: Question, move: int | None) -> Told 
         answers.append(opened.resized.answer(images, question.rule, moved))
     detections = tuple(one for part in answers for one in part.images)
     return Told(Answer(detections, _joined([part.heads for part in answers])), {})
+
+
+def _ask_resized_two_stage(opened: _Opened, question: Question, move: int | None) -> Told:
+    from harness.reference.resized_two_stage import ResizedTwoStage
+
+    assert isinstance(opened.model, LoadedModel)
+    if opened.resized is None:
+        resized = ResizedTwoStage(opened.model, opened.preprocessing, opened.fetches)
+        try:
+            resized.prove(question.images, opened.fetches)
+        except BaseException:
+            resized.close()
+            raise
+        opened.resized = resized
+    images: list[Detections] = []
+    stages: list[TwoStageHeads | None] = []
+    for pixels in _batches(question.images, question.batch or 1):
+        moved = None if move is None else _moved(opened.resized.run(pixels)["image"], move, opened.units)
+        found = opened.resized.run(pixels, moved)
+        images += from_tf_outputs({name: found[f"output {name}"] for name in opened.model.output_names})
+        stages.append(_two_stage(opened, {"image": pixels} | found))
+    return Told(Answer(tuple(images), two_stage=join_two_stage(stages)), {})
 
 
 def _batches(images: np.ndarray, batch: int) -> list[np.ndarray]:
