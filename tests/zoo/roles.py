@@ -33,6 +33,11 @@ BETA = 1.0
 chaotic: rounding errors grow by a fifth a layer. Around 1 most pass, and errors stay what they are, as in trained ones.
 """
 
+SMOOTH = 0.5
+"""The mean of depthwise kernels, whose deviation is He's: they blur a little, which evens out the roundings of
+FakeQuant at neighbouring places, where otherwise each layer adds its own to those before it.
+"""
+
 _CLASS = r"(ClassPredictor|class_predictions)$"
 _BOX = r"(BoxEncodingPredictor|WeightSharedConvolutionalBoxPredictor(_\d+)?/BoxPredictor|refined_locations)$"
 
@@ -65,7 +70,8 @@ def initial_value(name: str, shape: tuple[int, ...]) -> np.ndarray:
     if len(shape) in (2, 4):
         depthwise = name.endswith(("depthwise_weights", "depthwise_kernel"))
         fan_in = shape[0] * shape[1] if depthwise else int(np.prod(shape[:-1]))
-        return random.normal(0.0, np.sqrt(2.0 / fan_in), shape).astype(np.float32)
+        mean = SMOOTH if depthwise else 0.0
+        return random.normal(mean, np.sqrt(2.0 / fan_in), shape).astype(np.float32)
     if name.endswith("/max"):
         return np.full(shape, 6.0, np.float32)
     return np.zeros(shape, np.float32)
