@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
 # Kernels are picked anew for each graph; anything that was cut wrongly moves boxes by whole pixels.
 _CLOSE = 1e-3
-_INT32 = 3
+_FLOAT, _INT32 = 1, 3
 
 
 class ResizedTwoStage:
     """A two-stage detector at any size and batch; ``fetches`` are the outputs and heads of the uncut graph."""
 
     def __init__(self, model: LoadedModel, preprocessing: Preprocessing, fetches: Mapping[str, str]) -> None:
-        if preprocessing.resized is None or preprocessing.image is None or preprocessing.sizes is None:
+        if preprocessing.resized is None or preprocessing.image is None:
             raise ReferenceFailure(
                 "There is no oracle for another size of this model: its Preprocessor is not where one of TensorFlow 1"
                 " has it.",
@@ -40,15 +40,16 @@ class ResizedTwoStage:
             )
         self._model = model
         self._resized: str = preprocessing.resized
-        self._sizes: str = preprocessing.sizes
+        # Exporters of early 2018 took the size from the image itself.
+        self._sizes = preprocessing.sizes
         self._image: str = preprocessing.image
-        own = (preprocessing.resized, preprocessing.sizes)
+        own = [name for name in (preprocessing.resized, preprocessing.sizes) if name is not None]
         self._fetches = {key: name for key, name in fetches.items() if name not in own}
         wanted = sorted({node_name(name) for name in self._fetches.values()})
         frozen = model.frozen(wanted)
         for node in frozen.node:
             if node.name in {node_name(name) for name in own}:
-                dtype = _INT32 if node.name == node_name(self._sizes) else 1
+                dtype = _FLOAT if node.name == node_name(self._resized) else _INT32
                 del node.input[:]
                 node.op = "Placeholder"
                 node.attr.clear()
@@ -64,7 +65,9 @@ class ResizedTwoStage:
     def run(self, pixels: np.ndarray, move: np.ndarray | None = None) -> dict[str, np.ndarray]:
         """All fetches for pixels ``[N, H, W, 3]``; ``move`` is a preprocessed image to take instead of theirs."""
         size = np.tile(np.array(pixels.shape[1:], np.int32), (len(pixels), 1))
-        feeds: dict[str, np.ndarray] = {self._resized: pixels.astype(np.float32), self._sizes: size}
+        feeds: dict[str, np.ndarray] = {self._resized: pixels.astype(np.float32)}
+        if self._sizes is not None:
+            feeds[self._sizes] = size
         if move is not None:
             feeds[self._image] = move
         asked = {key: name for key, name in self._fetches.items() if name not in feeds}
