@@ -50,8 +50,14 @@ def detections_of_two_stages(evidence: Evidence) -> Comparison:
 def second_stage_heads(evidence: Evidence) -> Comparison:
     """Of each proposal that both sides have, box encodings of each class, and scores, are TensorFlow's."""
     evidence.require_floor()
-    reference, observed = reference_stages(evidence), observed_stages(evidence)
-    return compare_second_stage(reference, observed, two_stage_noise(evidence).second)
+    reference, noise = reference_stages(evidence), two_stage_noise(evidence).second
+    parts = {
+        "heads": compare_second_stage(reference, observed_stages(evidence), noise),
+        "as DetectionOutput gets them": compare_second_stage(
+            reference, observed_stages(evidence, fed=True), noise, zeros_left_out=True
+        ),
+    }
+    return merge_comparisons("second stage", parts)
 
 
 @check("PSR-3", stage=Stage.HEADS, families=("rfcn",), contract="detection_output")

@@ -46,17 +46,19 @@ def reference_stages(evidence: Evidence, view: View = OWN) -> TwoStageHeads:
     return require_two_stages(evidence.reference(view).answer)
 
 
-def observed_stages(evidence: Evidence, view: View = OWN) -> TwoStageHeads:
-    """The IR's stages, of all images of a view."""
+def observed_stages(evidence: Evidence, view: View = OWN, *, fed: bool = False) -> TwoStageHeads:
+    """The IR's stages, of all images of a view; ``fed`` with the second one as its DetectionOutput gets it."""
 
     def make() -> TwoStageHeads:
         stages, batch = ir_stages(evidence), view.batch or evidence.own_batch
-        parts = [observe_stages(stages, extract, batch, variances(evidence)) for extract in _batches(evidence, view)]
+        parts = [
+            observe_stages(stages, extract, batch, variances(evidence), fed=fed) for extract in _batches(evidence, view)
+        ]
         joined = join_two_stage(parts)
         assert joined is not None
         return joined
 
-    return evidence.remember(("observed stages", view), make)
+    return evidence.remember(("observed stages", view, fed), make)
 
 
 def fed_answer(evidence: Evidence) -> Answer:

@@ -101,8 +101,14 @@ def align(reference: TwoStageHeads, other: TwoStageHeads, least: float = SAME_PR
     return pairs
 
 
-def compare_second_stage(reference: TwoStageHeads, observed: TwoStageHeads, noise: Noise) -> Comparison:
-    """Box encodings and class scores of proposals that both sides have, element by element (DET-1, DET-2, PSR-3)."""
+def compare_second_stage(
+    reference: TwoStageHeads, observed: TwoStageHeads, noise: Noise, *, zeros_left_out: bool = False
+) -> Comparison:
+    """Box encodings and class scores of proposals that both sides have, element by element (DET-1, DET-2, PSR-3).
+
+    With ``zeros_left_out`` observed scores of exactly zero are not compared: a converter may set to zero what cannot
+    reach the answer.
+    """
     pairs = align(reference, observed)
     assert reference.num_proposals is not None
     total = int(reference.num_proposals.sum())
@@ -111,12 +117,18 @@ def compare_second_stage(reference: TwoStageHeads, observed: TwoStageHeads, nois
         what = f"only {matched} of TensorFlow's {total} proposals are there, so the second stage has no counterpart"
         return Comparison("second stage", (Finding(what, {}),), compared=matched)
     one, two = _taken(reference, pairs, 0), _taken(observed, pairs, 1)
+    left_out = 0
+    if zeros_left_out and one.class_scores is not None and two.class_scores is not None:
+        zero = (two.class_scores == 0.0) & (one.class_scores != 0.0)
+        left_out = int(zero.sum())
+        two = dataclasses.replace(two, class_scores=np.where(zero, one.class_scores, two.class_scores))
     parts = {
         "box encodings": compare_encodings(one, two, noise),
         "class scores": compare_scores(one, two, noise),
     }
     merged = merge_comparisons("second stage", parts)
-    return dataclasses.replace(merged, notes=(*merged.notes, f"{matched} of {total} proposals compared"))
+    notes = (*merged.notes, f"{matched} of {total} proposals compared", *([f"{left_out} zeros"] if left_out else []))
+    return dataclasses.replace(merged, compared=merged.compared - left_out, notes=notes)
 
 
 def _taken(heads: TwoStageHeads, pairs: list[np.ndarray], side: int) -> Heads:

@@ -82,9 +82,16 @@ def find_stages(graph: IrGraph, facts: IRFacts) -> IrStages:
 
 
 def observe_stages(
-    stages: IrStages, extract: Extract, batch: int, variances: tuple[float, float, float, float]
+    stages: IrStages,
+    extract: Extract,
+    batch: int,
+    variances: tuple[float, float, float, float],
+    *,
+    fed: bool = False,
 ) -> TwoStageHeads:
     """The heads of one batch. ``variances`` (y, x, h, w) are those that the locations come multiplied by.
+
+    With ``fed`` the second stage is what its DetectionOutput gets: some scores may have been set to zero before.
 
     Proposals keep their order, but those without area go to the end, as TensorFlow keeps them.
     """
@@ -92,7 +99,7 @@ def observe_stages(
     boxes = regions_to_boxes(regions, batch)
     order = np.argsort(~((boxes[..., 2] > boxes[..., 0]) & (boxes[..., 3] > boxes[..., 1])), axis=1, kind="stable")
     boxes = np.take_along_axis(boxes, order[..., None], axis=1)
-    second = second_stage(stages, extract, batch, variances)
+    second = (fed_heads if fed else second_stage)(stages, extract, batch, variances)
     encodings, scores = second.box_encodings, second.class_scores
     if encodings is not None and encodings.shape[:2] == order.shape:
         encodings = np.take_along_axis(encodings, order[..., None, None], axis=1)

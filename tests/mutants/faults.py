@@ -313,6 +313,9 @@ def _only_class_one(columns: list[ov.Output]) -> list[ov.Output]:
     return _valid(columns, one, 1)
 
 
+# For the faults of other families.
+edited, on_attribute, reordered = _model, _attribute, _picked
+
 FAULTS = (
     # Priors
     Fault(
