@@ -92,7 +92,7 @@ class PipelineConfigError(IrproofError):
 
 
 class ConfigurationError(IrproofError):
-    """A support configuration cannot be read, does not match the graph, or its replacers cannot be ordered (CFG-6..9)."""
+    """A support configuration cannot be read, is not for the graph, or its replacers cannot be ordered (CFG-6..9)."""
 
     stage = Stage.CONVERT
 

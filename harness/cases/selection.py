@@ -94,7 +94,7 @@ def _matches(name: str, pattern: str) -> bool:
 
 
 def _built_in(profile: str) -> list[Listed]:
-    from fixtures import catalogue
+    from fixtures.catalogue import specs
 
     return [
         Listed(
@@ -106,15 +106,15 @@ def _built_in(profile: str) -> list[Listed]:
             origin="built-in",
             load=_loader(spec.name),
         )
-        for spec in sorted(catalogue.specs(profile), key=lambda spec: spec.name)
+        for spec in sorted(specs(profile), key=lambda spec: spec.name)
     ]
 
 
 def _loader(name: str) -> Callable[[], Case]:
     def load() -> Case:
-        from fixtures import catalogue
+        from fixtures.catalogue import case
 
-        return catalogue.case(name)
+        return case(name)
 
     return load
 

@@ -15,7 +15,7 @@ Outcome = Literal["passed", "failed", "error", "not_claimed", "not_applicable"]
 class Finding:
     """One difference that matters: what, where, by how much, and what tolerance would have passed.
 
-    ``where`` names the place in words of the field: ``{"scene": ..., "image": 0, "class": 3, "pair": ..., "node": ...}``.
+    ``where`` names the place in words of the field: ``{"scene": ..., "image": 0, "class": 3, "node": ...}``.
     ``error``, ``noise`` and ``tolerance`` are in the same unit, named in ``unit``; ``passing_tolerance`` is the
     smallest tolerance under which this finding would not have been one.
     """
