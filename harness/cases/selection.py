@@ -20,7 +20,8 @@ PROFILES = ("quick", "full")
 class Listed:
     """A case that can be had: what is known of it before it is built or read, and ``load`` to have it.
 
-    ``load`` raises an IrproofError where the case cannot be built or read.
+    ``load`` raises an IrproofError where the case cannot be built or read. ``seed`` is that of a built-in model's
+    weights.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Listed:
     traits: frozenset[str]
     origin: str
     load: Callable[[], Case]
+    seed: int | None = None
 
 
 def listed_cases(
@@ -105,8 +107,9 @@ def _built_in(profile: str) -> list[Listed]:
             traits=spec.traits,
             origin="built-in",
             load=_loader(spec.name),
+            seed=getattr(spec.design, "seed", None),
         )
-        for spec in sorted(specs(profile), key=lambda spec: spec.name)
+        for spec in sorted(specs("full" if profile == "full" else "quick"), key=lambda spec: spec.name)
     ]
 
 

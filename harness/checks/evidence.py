@@ -232,7 +232,7 @@ class Evidence:
         )
 
     def walk(self, views: tuple[View, ...]) -> tuple[tuple[Detections, ...], ...]:
-        """The answers of one loaded IR that is reshaped from view to view, each to the view's first batch."""
+        """The answers of one loaded IR that is reshaped from view to view, each to a batch with much to find."""
         return self._once(("walk", views), lambda: self._walk(views))
 
     def _observe(
@@ -268,7 +268,9 @@ class Evidence:
         from harness.observation.detection_output import from_detection_output
         from harness.observation.observe import rows_of
 
-        batches = [self.images(view)[: view.batch or self.own_batch] for view in views]
+        # An image in which nothing is found would compare nothing.
+        fullest = max(range(len(self.images())), key=lambda index: len(self.reference().answer.images[index]))
+        batches = [np.roll(self.images(view), -fullest, axis=0)[: view.batch or self.own_batch] for view in views]
         steps = [(batch.shape, [batch]) for batch in batches]
         answers = self._tools.runtime.walk(self.conversion().ir_path, steps)
         return tuple(
@@ -310,6 +312,16 @@ class Evidence:
         found = {name: str(value) for name, value in self._tools.runtime.properties.items()}
         device = self._runtime_versions().get("device")
         return found | ({"FULL_DEVICE_NAME": device} if device else {})
+
+    def seeds(self) -> dict[str, int]:
+        """The seeds that took part by now: of the model's weights, and of each way in which TensorFlow was moved."""
+        found = {} if self._listed.seed is None else {f"weights of {self.name}": self._listed.seed}
+        references = [made for key, made in self._made.items() if isinstance(key, tuple) and key[0] == "reference"]
+        for kind in {kind for one in references for kind in one.repeat_kinds}:
+            words, seeded, seed = kind.rpartition(", seed ")
+            if seeded:
+                found[f"reference: {words}, {seed}"] = int(seed)
+        return found
 
     def _runtime_versions(self) -> dict[str, str]:
         ran = any(isinstance(key, tuple) and key[0] == "observation" for key in self._made)

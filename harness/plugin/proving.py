@@ -27,7 +27,7 @@ from harness.plugin.state import run_of
 RECORDED = pytest.StashKey[list[Result]]()
 STARTED = pytest.StashKey[float]()
 FACTS = pytest.StashKey[Any]()
-ANSWERED = pytest.StashKey[dict[str, dict[str, str]]]()
+ANSWERED = pytest.StashKey[dict[str, dict[str, Any]]]()
 FAILING = ("failed", "error")
 
 
@@ -87,7 +87,7 @@ def pytest_runtest_makereport(
     if report.when != "teardown":
         _note_facts(item)  # while there is evidence
     else:
-        answered: dict[str, dict[str, str]] = item.stash.get(ANSWERED, {})
+        answered: dict[str, dict[str, Any]] = item.stash.get(ANSWERED, {})
         report.irproof = {  # type: ignore[attr-defined]
             "results": [to_plain(result) for result in recorded],
             "facts": item.stash.get(FACTS, None),
@@ -208,7 +208,8 @@ def _note_facts(item: pytest.Item) -> None:
         return
     try:
         item.stash[FACTS] = to_plain(found.facts())
-        item.stash[ANSWERED] = {"versions": found.versions(), "properties": found.properties()}
+        answered: dict[str, dict[str, Any]] = {"versions": dict(found.versions()), "properties": dict(found.properties())}
+        item.stash[ANSWERED] = {**answered, "seeds": dict(found.seeds())}
     except IrproofError:
         # A file that vanished, a runtime that cannot start: the check itself has failed of that.
         item.stash.setdefault(FACTS, None)

@@ -152,6 +152,18 @@ class TestFacts:
         facts = evidence(lambda: 1 / 0).facts()
         assert (facts.name, facts.traits, facts.hashes.model, facts.ir) == ("ssd/a", ("fpn",), None, None)
 
+    def test_seeds_of_what_took_part(self):
+        """Those of TensorFlow's repeats, once TensorFlow was asked."""
+        kinds = ("input moved by one ulp, seed 1", "input moved by one ulp, seed 2", "without oneDNN, one thread")
+        told = types.SimpleNamespace(repeat_kinds=kinds)
+        found = evidence(references=types.SimpleNamespace(reference=lambda *_, **__: told))
+        assert found.seeds() == {}
+        found.reference()
+        assert found.seeds() == {
+            "reference: input moved by one ulp, 1": 1,
+            "reference: input moved by one ulp, 2": 2,
+        }
+
     def test_nothing_runs_for_versions(self):
         """Versions are those of what ran."""
         assert evidence().versions() == {}
