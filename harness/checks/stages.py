@@ -85,17 +85,20 @@ def detections_of(evidence: Evidence, view: View = OWN) -> tuple[Answer, Noise, 
     answer = evidence.reference(view).answer
     if answer.two_stage is None:
         return answer, evidence.noise(view), evidence.suppression
-    return as_single_stage(answer), two_stage_noise(evidence, view).second, second_suppressions(evidence)[0]
+    return as_single_stage(answer), two_stage_noise(evidence, view).second, second_suppressions(evidence, view)[0]
 
 
-def second_suppressions(evidence: Evidence) -> tuple[Suppression, ...]:
-    """The suppressions from which TensorFlow's detections follow; CaseError when they follow from none."""
+def second_suppressions(evidence: Evidence, view: View = OWN) -> tuple[Suppression, ...]:
+    """The suppressions from which TensorFlow's detections follow; CaseError when they follow from none.
+
+    A view's are those that fit its own answer: what is the same at one size may differ at another.
+    """
 
     def make() -> tuple[Suppression, ...]:
-        answer = as_single_stage(evidence.reference().answer)
-        return _fitting(needed_config(evidence).post_processing, answer, two_stage_noise(evidence).second)
+        answer = as_single_stage(evidence.reference(view).answer)
+        return _fitting(needed_config(evidence).post_processing, answer, two_stage_noise(evidence, view).second)
 
-    return evidence.remember("suppressions of detections", make)
+    return evidence.remember(("suppressions of detections", view.batch, view.size), make)
 
 
 def first_suppressions(evidence: Evidence) -> tuple[Suppression, ...]:
