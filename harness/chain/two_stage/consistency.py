@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.chain.consistency import contradiction
-from harness.errors import ConversionError
+from harness.errors import ConfigurationError, ConversionError
 
 if TYPE_CHECKING:
     from harness.chain.ssd.suppression import Fact, SuppressionFacts
     from harness.chain.two_stage.grid_anchors import GridAnchors, SeenAnchors
     from harness.chain.two_stage.settings import TwoStageSettings
     from harness.chain.two_stage.stages import Heads
+    from harness.errors import IrproofError
 
+_ANCHORS = "first_stage_anchor_generator.grid_anchor_generator"
 _PIXELS = 1e-2
 """Anchors of another configuration differ by pixels; float32 arithmetic on them errs by 1e-4 of one at most."""
 
@@ -30,9 +32,10 @@ def check_first_stage(
     """Proposals count, thresholds, coder scales and anchors."""
     for width, values, head in ((heads.box_channels, 4, heads.boxes), (heads.class_channels, 2, heads.classes)):
         if width is not None and width != values * anchors.per_cell:
-            raise contradiction(
+            raise _contradiction(
                 settings,
-                "first_stage_anchor_generator.grid_anchor_generator (scales times aspect_ratios)",
+                f"{_ANCHORS} (scales times aspect_ratios)",
+                ("anchor_generator_scales", "anchor_generator_aspect_ratios"),
                 anchors.per_cell,
                 width / values,
                 f"{head} ({width} channels)",
@@ -56,11 +59,11 @@ def check_first_stage(
 
 
 def _check_anchors(settings: TwoStageSettings, anchors: GridAnchors, seen: SeenAnchors) -> None:
-    prefix = "first_stage_anchor_generator.grid_anchor_generator"
     for name, configured, found in (("stride", anchors.stride, seen.stride), ("offset", anchors.offset, seen.offset)):
         for side, wanted, is_ in zip(("height", "width"), configured, found, strict=True):
             if abs(wanted - is_) > _PIXELS:
-                raise contradiction(settings, f"{prefix}.{side}_{name}", wanted, is_, seen.node)
+                key = f"{_ANCHORS}.{side}_{name}"
+                raise _contradiction(settings, key, (f"anchor_generator_{side}_{name}",), wanted, is_, seen.node)
     for side, wanted_sizes, sizes in (
         ("heights", np.asarray(anchors.heights), seen.heights),
         ("widths", np.asarray(anchors.widths), seen.widths),
@@ -68,9 +71,10 @@ def _check_anchors(settings: TwoStageSettings, anchors: GridAnchors, seen: SeenA
         error = np.abs(wanted_sizes - sizes)
         worst = int(error.argmax())
         if not error[worst] <= _PIXELS:
-            raise contradiction(
+            raise _contradiction(
                 settings,
-                f"{prefix} (anchors' {side} from base size, scales and aspect_ratios, anchor {worst} of a cell)",
+                f"{_ANCHORS} (anchors' {side} from base size, scales and aspect_ratios, anchor {worst} of a cell)",
+                tuple(f"anchor_generator_{name}" for name in (side[:-1], "scales", "aspect_ratios")),
                 float(wanted_sizes[worst]),
                 float(sizes[worst]),
                 seen.node,
@@ -120,14 +124,36 @@ def _shares(settings: TwoStageSettings) -> bool:
 
 
 def check_box_coder(settings: TwoStageSettings, facts: SuppressionFacts) -> None:
+    """Scales that custom attributes give have to be the graph's; without any, the graph's own are taken."""
     if facts.box_coder_scales is None:
         return
-    for side, configured, fact in zip(
-        ("y", "x", "height", "width"), settings.box_coder_scales, facts.box_coder_scales, strict=True
-    ):
-        _same(settings, f"frcnn_variance_{side}", configured, fact)
+    for side, fact in zip(("y", "x", "height", "width"), facts.box_coder_scales, strict=True):
+        name = f"frcnn_variance_{side}"
+        given = settings.custom.get(name)
+        if isinstance(given, (int, float)) and not _close(given, fact.value):
+            raise _contradiction(settings, name, (name,), given, fact.value, fact.node)
+        settings.seen_coder_scales[name] = fact.value
 
 
 def _same(settings: TwoStageSettings, key: str, configured: float, fact: Fact | None) -> None:
-    if fact is not None and not math.isclose(configured, fact.value, rel_tol=1e-5, abs_tol=1e-9):
+    if fact is not None and not _close(configured, fact.value):
         raise contradiction(settings, key, configured, fact.value, fact.node)
+
+
+def _close(configured: float, seen: float) -> bool:
+    return math.isclose(configured, seen, rel_tol=1e-5, abs_tol=1e-9)
+
+
+def _contradiction(
+    settings: TwoStageSettings, key: str, custom: tuple[str, ...], configured: object, seen: object, node: str
+) -> IrproofError:
+    """Which file is not the graph's: the configuration's attributes where it gives them, or pipeline.config."""
+    given = [name for name in custom if name in settings.custom]
+    if not given:
+        return contradiction(settings, key, configured, seen, node)
+    return ConfigurationError(
+        f"The configuration is not for this graph: {' and '.join(given)} mean {configured}, but the graph has {seen}.",
+        where=f"node {node!r}; custom_attributes of {settings.replacer}",
+        advice="Give the values that this model was trained with, or leave them to pipeline.config.",
+        requirement="CFG-11",
+    )

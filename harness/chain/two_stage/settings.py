@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from harness.chain.context import ConversionContext
+    from harness.pipeline.config import PipelineConfig
 
 
 class _NoPipeline:
@@ -31,6 +32,10 @@ class _NoPipeline:
 
 class TwoStageSettings(Settings):
     """One replacer's settings; names of custom attributes are those of the published configuration files."""
+
+    def __init__(self, replacer: str, config: PipelineConfig, custom_attributes: Mapping[str, object]) -> None:
+        super().__init__(replacer, config, custom_attributes)
+        self.seen_coder_scales: dict[str, float] = {}
 
     @classmethod
     def of(cls, replacer: str, context: ConversionContext, custom_attributes: Mapping[str, object]) -> TwoStageSettings:
@@ -81,9 +86,14 @@ class TwoStageSettings(Settings):
 
     @property
     def box_coder_scales(self) -> tuple[float, float, float, float]:
-        """(y, x, height, width) scales; a Faster R-CNN's are built into the API, and configurations may name others."""
+        """(y, x, height, width) scales: a configuration's, else those that the graph shows, else the API's own."""
         return tuple(  # type: ignore[return-value]
-            float(self._number(f"frcnn_variance_{side}", lambda default=default: default))
+            float(
+                self._number(
+                    f"frcnn_variance_{side}",
+                    lambda side=side, default=default: self.seen_coder_scales.get(f"frcnn_variance_{side}", default),
+                )
+            )
             for side, default in (("y", 10.0), ("x", 10.0), ("height", 5.0), ("width", 5.0))
         )
 
