@@ -59,6 +59,4 @@ class Gathering:
 
 def richer(known: CaseFacts | None, new: CaseFacts) -> CaseFacts:
     """Of two reports' facts of one case those that say more: the first report may come before the conversion."""
-    if known is None or (known.ir is None and known.hashes.ir is None):
-        return new
-    return known
+    return new if known is None or known.ir is None else known

@@ -208,7 +208,10 @@ def _note_facts(item: pytest.Item) -> None:
         return
     try:
         item.stash[FACTS] = to_plain(found.facts())
-        answered: dict[str, dict[str, Any]] = {"versions": dict(found.versions()), "properties": dict(found.properties())}
+        answered: dict[str, dict[str, Any]] = {
+            "versions": dict(found.versions()),
+            "properties": dict(found.properties()),
+        }
         item.stash[ANSWERED] = {**answered, "seeds": dict(found.seeds())}
     except IrproofError:
         # A file that vanished, a runtime that cannot start: the check itself has failed of that.

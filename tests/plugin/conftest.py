@@ -116,7 +116,9 @@ def world(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> World:
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(paths))
     monkeypatch.setenv("COLUMNS", "120")
-    monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
+    # What pytest itself takes from outside; on CI its summary repeats every failure's whole text.
+    for name in ("PYTEST_ADDOPTS", "CI", "BUILD_NUMBER"):
+        monkeypatch.delenv(name, raising=False)
     # The small world puts others in their place, which has to end with the test.
     monkeypatch.setattr(harness.cases.selection, "select", harness.cases.selection.select)
     monkeypatch.setattr(harness.converters, "resolve", getattr(harness.converters, "resolve", None), raising=False)
