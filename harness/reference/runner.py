@@ -101,6 +101,7 @@ def _ask_whole(opened: _Opened, question: Question, move: int | None) -> Told | 
             advice=f"Feed it {model.static_batch} at a time, or ask the oracle for other sizes.",
         )
     parts: list[dict[str, np.ndarray]] = []
+    shown: list[Heads] = []
     stages: list[TwoStageHeads | None] = []
     for images in _batches(question.images, batch):
         count = len(images)
@@ -111,10 +112,11 @@ def _ask_whole(opened: _Opened, question: Question, move: int | None) -> Told | 
             feeds[image] = _moved(model.run(opened.fetches, feeds)["image"], move, opened.units)
         found = model.run({key: name for key, name in opened.fetches.items() if name not in feeds}, feeds)
         stages.append(_two_stage(opened, found | feeds).images(count) if opened.two_stage is not None else None)
-        shared = {"anchors"}
-        parts.append({key: value if key in shared else value[:count] for key, value in found.items()})
-    outputs = {name: np.concatenate([part[f"output {name}"] for part in parts]) for name in model.output_names}
-    joined = _joined([heads.read(part) for part in parts]) if heads is not None else Heads()
+        if heads is not None:  # in their own form first: early graphs have rows of all images in one axis
+            shown.append(_of_first(heads.read(found), count))
+        parts.append({name: found[f"output {name}"][:count] for name in model.output_names})
+    outputs = {name: np.concatenate([part[name] for part in parts]) for name in model.output_names}
+    joined = _joined(shown) if heads is not None else Heads()
     return Told(Answer(from_tf_outputs(outputs), joined, join_two_stage(stages)), outputs)
 
 
@@ -197,6 +199,16 @@ def _moved(image: np.ndarray, seed: int, units: int) -> np.ndarray:
     for _ in range(units):
         moved = np.nextafter(moved, np.where(up, np.inf, -np.inf).astype(image.dtype))
     return moved
+
+
+def _of_first(heads: Heads, count: int) -> Heads:
+    """The heads of the first ``count`` images."""
+
+    def cut(values: np.ndarray | None) -> np.ndarray | None:
+        return None if values is None else values[:count]
+
+    anchors = heads.anchors if heads.anchors is None or heads.anchors.ndim == 2 else heads.anchors[:count]
+    return Heads(cut(heads.box_encodings), cut(heads.class_scores), anchors, heads.variances)
 
 
 def _joined(parts: Sequence[Heads]) -> Heads:
