@@ -1,4 +1,4 @@
-"""What a certificate states. One dataclass per object of ``schema-1.json``, field for field.
+"""What a certificate states. One dataclass per object of ``schema-2.json``, field for field.
 
 Fields marked as :func:`moment` hold times and durations: two runs of the same thing differ in nothing else, see
 :func:`harness.certificate.comparable.comparable`.
@@ -13,13 +13,16 @@ from typing import Any, Literal
 from harness.checks.result import Outcome
 
 KIND = "irproof-certificate"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+# Older ones that are still read: they lack fields that have a default.
+READABLE_VERSIONS = (1, 2)
 # Raised whenever a check, a tolerance or a built-in case changes: certificates of two suites are not comparable.
 SUITE_VERSION = "1"
 
 Verdict = Literal["certified", "not_certified", "informational"]
 Standing = Literal["certifying", "informational"]
 CoverageStatus = Literal["passed", "failed", "not_claimed", "not_covered"]
+ExpectationStatus = Literal["met", "unexpected_pass", "stale", "not_judged"]
 
 
 def moment(**keywords: Any) -> Any:
@@ -83,6 +86,18 @@ class Hashes:
 
 
 @dataclasses.dataclass(frozen=True)
+class Latency:
+    """Seconds of single inferences of a case's IR: sample ``i`` was taken in round ``i`` of the ``session``.
+
+    Two certificates whose latencies are of one session were measured in turn, on one machine, round by round; only
+    those can be compared.
+    """
+
+    session: str
+    samples: tuple[float, ...]
+
+
+@dataclasses.dataclass(frozen=True)
 class CaseFacts:
     """One model in one form, and what the converter made of it."""
 
@@ -96,6 +111,7 @@ class CaseFacts:
     hashes: Hashes = Hashes()
     ir: IrSignature | None = None
     conversion_duration_s: float | None = moment(default=None)
+    latency: Latency | None = moment(default=None)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -112,10 +128,20 @@ class FindingFacts:
 
 
 @dataclasses.dataclass(frozen=True)
+class Expected:
+    """Why a failure was expected: the ``entry``-th of the expectations (from 1), with its reason and link."""
+
+    entry: int
+    reason: str
+    link: str
+
+
+@dataclasses.dataclass(frozen=True)
 class Result:
     """What one check found on one case.
 
-    ``test`` is its place in the suites, ``reproduce`` a command that repeats it.
+    ``test`` is its place in the suites, ``reproduce`` a command that repeats it. ``expected`` is set on a failure that
+    the caller's expectations foresaw; the outcome stays what it is.
     """
 
     case: str
@@ -134,6 +160,7 @@ class Result:
     explained: int = 0
     notes: tuple[str, ...] = ()
     reproduce: str = ""
+    expected: Expected | None = None
     duration_s: float | None = moment(default=None)
 
 
@@ -148,6 +175,26 @@ class Coverage:
     error: int = 0
     not_claimed: int = 0
     not_applicable: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class ExpectationFacts:
+    """One entry of the expectations that the run was given, and what became of it.
+
+    ``met``: every case that it names failed so, ``failures`` results in all. ``unexpected_pass``: in ``passing_cases``
+    nothing failed so. ``stale``: it names no case, or nothing that is checked there. ``not_judged``: the run left out
+    what it is about.
+    """
+
+    case: str
+    requirement: str
+    stage: str
+    check: str
+    reason: str
+    link: str
+    status: ExpectationStatus
+    failures: int = 0
+    passing_cases: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -173,6 +220,7 @@ class Certificate:
     cases: tuple[CaseFacts, ...]
     results: tuple[Result, ...]
     coverage: tuple[Coverage, ...]
+    expectations: tuple[ExpectationFacts, ...] = ()
     kind: str = KIND
     schema_version: int = SCHEMA_VERSION
     started: str = moment(default="")

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any, NoReturn
 
-from harness.certificate.model import KIND, SCHEMA_VERSION, Certificate
+from harness.certificate.model import KIND, READABLE_VERSIONS, SCHEMA_VERSION, Certificate
 from harness.certificate.plain import from_plain
 from harness.certificate.schema import violation
 from harness.errors import UsageError
@@ -57,9 +57,9 @@ def _check(document: Any, where: str) -> None:
             advice="Name a file that `pytest --certificate FILE` wrote.",
         )
     version = document.get("schema_version")
-    if version != SCHEMA_VERSION or isinstance(version, bool):
+    if type(version) is not int or version not in READABLE_VERSIONS:
         raise CertificateError(
-            f"The certificate has schema version {version!r}, and this irproof reads version {SCHEMA_VERSION}.",
+            f"The certificate has schema version {version!r}, and this irproof reads versions 1 to {SCHEMA_VERSION}.",
             where=where,
             advice="Read it with the irproof that wrote it, or certify again with this one.",
         )

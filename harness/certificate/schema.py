@@ -9,7 +9,7 @@ from typing import Any
 
 import jsonschema
 
-from harness.certificate.model import SCHEMA_VERSION
+from harness.certificate.model import READABLE_VERSIONS, SCHEMA_VERSION
 
 
 @functools.cache
@@ -21,8 +21,9 @@ def schema(version: int = SCHEMA_VERSION) -> dict[str, Any]:
 
 
 def violation(document: Any) -> str | None:
-    """The first way in which ``document`` breaks the schema, with its place; None when it is valid."""
-    validator = jsonschema.Draft202012Validator(schema())
+    """The first way in which ``document`` breaks the schema of its version, with its place; None when it is valid."""
+    version = document.get("schema_version") if isinstance(document, dict) else None
+    validator = jsonschema.Draft202012Validator(schema(version if version in READABLE_VERSIONS else SCHEMA_VERSION))
     for error in validator.iter_errors(document):
         best = jsonschema.exceptions.best_match([error]) or error
         place = "/".join(str(part) for part in best.absolute_path) or "the document itself"

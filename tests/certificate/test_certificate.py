@@ -21,9 +21,12 @@ from harness.certificate.model import (
     ConverterFacts,
     Coverage,
     DeviceFacts,
+    ExpectationFacts,
+    Expected,
     FindingFacts,
     Hashes,
     IrSignature,
+    Latency,
     Port,
     Result,
     Tool,
@@ -101,11 +104,11 @@ class TestBadFiles:
         with pytest.raises(CertificateError, match="no JSON"):
             loads("<html>hello</html>", where="c.html")
 
-    @pytest.mark.parametrize("version", [0, 2, "1", None, True, 1.5])
+    @pytest.mark.parametrize("version", [0, 3, "1", None, True, 1.5])
     def test_another_schema_version_is_named(self, certificate, version):
         """Both versions stand in the message, what was found and what is read."""
         document = to_plain(certificate) | {"schema_version": version}
-        with pytest.raises(CertificateError, match=f"schema version {version!r}, .* reads version 1"):
+        with pytest.raises(CertificateError, match=f"schema version {version!r}, .* reads versions 1 to 2"):
             loads(json.dumps(document), where="c.json")
 
     def test_a_broken_field_is_named_by_its_place(self, certificate):
@@ -138,6 +141,26 @@ class TestBadFiles:
             loads('{"a":' * 200_000, where="c.json")
 
 
+class TestOlderVersions:
+    def test_a_certificate_of_version_1_is_read(self, certificate):
+        """What has been added since has its default; the gate compares with old baselines."""
+        document = to_plain(certificate) | {"schema_version": 1}
+        del document["expectations"]
+        for case in document["cases"]:
+            del case["latency"]
+        for one in document["results"]:
+            del one["expected"]
+        again = loads(json.dumps(document), where="c.json")
+        assert again.results[0].expected is None
+        assert again.cases[0].latency is None
+        assert again.expectations == ()
+
+    def test_a_new_field_in_an_old_version_is_refused(self, certificate):
+        """Each version is held to its own schema."""
+        with pytest.raises(CertificateError, match="breaks its schema"):
+            loads(json.dumps(to_plain(certificate) | {"schema_version": 1}), where="c.json")
+
+
 class TestSchema:
     def test_is_a_valid_schema(self):
         """By the rules of the draft that it names."""
@@ -157,6 +180,9 @@ class TestSchema:
             (Result, ["$defs", "result"]),
             (FindingFacts, ["$defs", "finding"]),
             (Coverage, ["$defs", "coverage"]),
+            (Latency, ["$defs", "case", "properties", "latency", "anyOf", 1]),
+            (Expected, ["$defs", "result", "properties", "expected", "anyOf", 1]),
+            (ExpectationFacts, ["$defs", "expectation"]),
         ],
     )
     def test_has_every_field_of_the_dataclasses(self, kind, place):
