@@ -13,8 +13,9 @@ from openvino import opset13 as opset
 
 from harness.chain.consistency import _feature_maps
 from harness.chain.ssd.anchors import anchor_grids, lay_out
-from harness.chain.translate.priors import clustered, in_one
+from harness.chain.translate.priors import in_one, on_grid
 from harness.pipeline.anchor_generator import MultiscaleAnchorGenerator, SsdAnchorGenerator
+from harness.reference.anchors import anchors_for
 
 SIZES = st.tuples(st.integers(32, 512), st.integers(32, 512))
 
@@ -73,47 +74,73 @@ class TestMultiscaleGenerator:
             assert (box[0] + box[2]) / 2 == pytest.approx(centre)
             assert box[2] - box[0] == pytest.approx(32.0)
 
-    def test_sides_that_differ_in_divisibility_have_no_grid_form(self):
-        """One offset cannot serve both axes: such priors become a constant (PRI-2)."""
-        generator = MultiscaleAnchorGenerator(min_level=3, max_level=3, aspect_ratios=(1.0,))
-        assert anchor_grids(generator, (64, 65)) is None
+    def test_sides_may_differ_in_divisibility(self):
+        """Each side of the image decides for itself."""
+        generator = MultiscaleAnchorGenerator(min_level=3, max_level=3, aspect_ratios=(1.0,), scales_per_octave=1)
+        box = lay_out(anchor_grids(generator, (64, 65)), [(1, 1)], (64, 65))[0] * [64, 65, 64, 65]
+        assert (box[0] + box[2]) / 2 == pytest.approx(4.0)
+        assert (box[1] + box[3]) / 2 == pytest.approx(0.0)
+
+
+def run_priors(grids, maps, size, variances, *, trained=None, converted_at=None):
+    """What the operations answer, ``[2, P, 4]``: built at ``converted_at`` and reshaped to ``size`` where given."""
+    from harness.chain.translate.ops import spatial
+
+    image = opset.parameter([1, *(converted_at or size), 3], np.float32)
+    features = [opset.parameter([1, *shape, 1], np.float32) for shape in maps]
+    parts = [
+        on_grid(
+            feature.output(0),
+            spatial(image.output(0)),
+            grid,
+            trained=None if trained is None else opset.constant(np.array(trained, np.int64)),
+            variances=variances,
+            name=f"priors_{level}",
+        )
+        for level, (feature, grid) in enumerate(zip(features, grids, strict=True))
+    ]
+    model = ov.Model([in_one(parts)], [image, *features])
+    model.reshape({model.inputs[0]: [1, *size, 3]})
+    compiled = ov.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    return compiled([np.zeros(port.shape, np.float32) for port in model.inputs])[0].reshape(2, -1, 4)
+
+
+GENERATORS = {
+    "multiscale": MultiscaleAnchorGenerator(min_level=4, max_level=5, aspect_ratios=(1.0, 2.0)),
+    "ssd": SsdAnchorGenerator(num_layers=2, aspect_ratios=(1.0, 2.0, 0.5)),
+    "ssd with strides": SsdAnchorGenerator(
+        num_layers=2,
+        aspect_ratios=(1.0, 2.0),
+        height_stride=(16, 32),
+        width_stride=(24, 32),
+        height_offset=(8, 16),
+        width_offset=(6, 16),
+    ),
+}
 
 
 class TestPriorBoxClustered:
-    @settings(deadline=None, max_examples=15)
-    @given(SIZES, st.booleans())
-    def test_operation_gives_the_grids_boxes(self, size, multiscale):
+    @pytest.mark.parametrize("generator", GENERATORS.values(), ids=GENERATORS.keys())
+    @settings(deadline=None, max_examples=10)
+    @given(size=SIZES)
+    def test_operation_gives_the_grids_boxes(self, generator, size):
         """OpenVINO's operation, run, gives the boxes of the grids elementwise, in XYXY, with the variances behind."""
-        generator = (
-            MultiscaleAnchorGenerator(min_level=4, max_level=5, aspect_ratios=(1.0, 2.0))
-            if multiscale
-            else SsdAnchorGenerator(num_layers=2, aspect_ratios=(1.0, 2.0, 0.5))
-        )
         grids = anchor_grids(generator, size)
-        if grids is None:
-            return
-        maps = [(5, 3), (2, 2)]
-        variances = [0.1, 0.2, 0.3, 0.4]
-        image = opset.parameter([1, *size, 3], np.float32)
-        features = [opset.parameter([1, *shape, 1], np.float32) for shape in maps]
-        from harness.chain.translate.ops import spatial
-
-        parts = [
-            clustered(
-                feature.output(0),
-                spatial(image.output(0)),
-                widths=grid.widths,
-                heights=grid.heights,
-                stride=grid.stride,
-                offset=grid.offset,
-                variances=variances,
-                name=f"priors_{level}",
-            ).output(0)
-            for level, (feature, grid) in enumerate(zip(features, grids, strict=True))
-        ]
-        model = ov.Model([in_one(parts)], [image, *features])
-        compiled = ov.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-        priors = compiled([np.zeros(port.shape, np.float32) for port in model.inputs])[0].reshape(2, -1, 4)
+        maps, variances = [(5, 3), (2, 2)], [0.1, 0.2, 0.3, 0.4]
+        priors = run_priors(grids, maps, size, variances)
         expected = lay_out(grids, maps, size)[:, [1, 0, 3, 2]]
         np.testing.assert_allclose(priors[0], expected, atol=2e-6)
         np.testing.assert_allclose(priors[1], np.tile(variances, (len(expected), 1)), rtol=1e-6)
+
+    @pytest.mark.parametrize("rule", ["pixel", "relative"])
+    @pytest.mark.parametrize("generator", GENERATORS.values(), ids=GENERATORS.keys())
+    @settings(deadline=None, max_examples=10)
+    @given(size=SIZES, trained=SIZES)
+    def test_reshaped(self, generator, rule, size, trained):
+        """At another size they are the anchors of that size, by either rule, as the oracle derives them (RSH-1)."""
+        grids = anchor_grids(generator, trained)
+        maps = [(5, 3), (2, 2)]
+        keep = trained if rule == "relative" else None
+        priors = run_priors(grids, maps, size, [1.0] * 4, trained=keep, converted_at=trained)
+        expected = anchors_for(generator, maps, size, trained, rule)[:, [1, 0, 3, 2]]
+        np.testing.assert_allclose(priors[0], expected, atol=1e-5, rtol=1e-5)

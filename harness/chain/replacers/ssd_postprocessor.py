@@ -126,7 +126,8 @@ class SsdPostprocessorReplacement(Replacer):
             for level, grid in enumerate(grids):
                 attributes[f"heights_{level}"] = list(grid.heights)
                 attributes[f"widths_{level}"] = list(grid.widths)
-                attributes[f"layout_{level}"] = [*grid.stride, grid.offset]
+                attributes[f"layout_{level}"] = [*grid.stride, *grid.offset]
+                attributes[f"fills_{level}"] = grid.fills
             context.note(f"Priors: PriorBoxClustered for each of {len(grids)} feature maps.")
         elif anchors is not None:
             constant = graph.add_constant("irproof/anchors", np.asarray(anchors, np.float32).reshape(-1, 4))

@@ -25,13 +25,24 @@ class AnchorGrid:
     """The anchors of one feature map.
 
     ``heights`` and ``widths`` are in pixels, one an anchor of a cell. ``stride`` (height, width) is in pixels; zero
-    means that the image is divided evenly by the feature map. ``offset`` is the centre of a cell in strides.
+    means that the image is divided evenly by the feature map. ``offset`` (vertical, horizontal) is the centre of the
+    first cell in strides; where ``fills`` is set it holds only along sides of the image that the stride divides, and
+    along others the first centre is the image's edge.
     """
 
     heights: tuple[float, ...]
     widths: tuple[float, ...]
     stride: tuple[float, float] = (0.0, 0.0)
-    offset: float = 0.5
+    offset: tuple[float, float] = (0.5, 0.5)
+    fills: bool = False
+
+    def offsets(self, size: tuple[int, int]) -> tuple[float, float]:
+        """The offsets (vertical, horizontal) in an image of ``size`` (height, width)."""
+        vertical, horizontal = (
+            offset if not self.fills or side == 1 or side % stride == 0 else 0.0
+            for side, stride, offset in zip(size, self.stride, self.offset, strict=True)
+        )
+        return vertical, horizontal
 
 
 def anchor_grids(generator: AnchorGenerator, size: tuple[int, int]) -> list[AnchorGrid] | None:
@@ -39,7 +50,7 @@ def anchor_grids(generator: AnchorGenerator, size: tuple[int, int]) -> list[Anch
     if isinstance(generator, SsdAnchorGenerator):
         return _ssd(generator, size)
     if isinstance(generator, MultiscaleAnchorGenerator):
-        return _multiscale(generator, size)
+        return _multiscale(generator)
     return None
 
 
@@ -64,14 +75,11 @@ def _ssd(generator: SsdAnchorGenerator, size: tuple[int, int]) -> list[AnchorGri
             if generator.interpolated_scale_aspect_ratio > 0.0:
                 between = math.sqrt(scales[layer] * scales[layer + 1])
                 pairs.append((between, generator.interpolated_scale_aspect_ratio))
-        stride, offset = (0.0, 0.0), 0.5
+        stride, offset = (0.0, 0.0), (0.5, 0.5)
         if strides is not None:
             stride = (float(strides[layer][0]), float(strides[layer][1]))
             given = offsets[layer] if offsets is not None else (0.5 * stride[0], 0.5 * stride[1])
-            parts = {given[0] / stride[0], given[1] / stride[1]}
-            if len(parts) != 1:
-                return None
-            offset = parts.pop()
+            offset = (given[0] / stride[0], given[1] / stride[1])
         elif offsets is not None:
             return None
         grids.append(
@@ -85,23 +93,19 @@ def _ssd(generator: SsdAnchorGenerator, size: tuple[int, int]) -> list[AnchorGri
     return grids
 
 
-def _multiscale(generator: MultiscaleAnchorGenerator, size: tuple[int, int]) -> list[AnchorGrid] | None:
+def _multiscale(generator: MultiscaleAnchorGenerator) -> list[AnchorGrid]:
     octave = [2.0 ** (step / generator.scales_per_octave) for step in range(generator.scales_per_octave)]
     grids = []
     for level in range(generator.min_level, generator.max_level + 1):
         stride = float(2**level)
         base = stride * generator.anchor_scale
-        # Cells are centred only where the stride divides the image; PriorBoxClustered has one offset for both axes.
-        centred = {side % int(stride) == 0 for side in size}
-        if len(centred) != 1:
-            return None
         pairs = [(scale, ratio) for ratio in generator.aspect_ratios for scale in octave]
         grids.append(
             AnchorGrid(
                 heights=tuple(scale / math.sqrt(ratio) * base for scale, ratio in pairs),
                 widths=tuple(scale * math.sqrt(ratio) * base for scale, ratio in pairs),
                 stride=(stride, stride),
-                offset=0.5 if centred.pop() else 0.0,
+                fills=True,
             )
         )
     return grids
@@ -113,8 +117,9 @@ def lay_out(grids: Sequence[AnchorGrid], maps: Sequence[tuple[int, int]], size: 
     for grid, (rows, columns) in zip(grids, maps, strict=True):
         step_y = grid.stride[0] or size[0] / rows
         step_x = grid.stride[1] or size[1] / columns
-        centre_y = (np.arange(rows) + grid.offset) * step_y
-        centre_x = (np.arange(columns) + grid.offset) * step_x
+        offset_y, offset_x = grid.offsets(size)
+        centre_y = (np.arange(rows) + offset_y) * step_y
+        centre_x = (np.arange(columns) + offset_x) * step_x
         y, x, k = np.meshgrid(centre_y, centre_x, np.arange(len(grid.heights)), indexing="ij")
         half_height, half_width = np.asarray(grid.heights)[k] / 2, np.asarray(grid.widths)[k] / 2
         corners = np.stack([y - half_height, x - half_width, y + half_height, x + half_width], axis=-1)

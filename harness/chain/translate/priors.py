@@ -8,10 +8,12 @@ import numpy as np
 from openvino import opset13 as opset
 from openvino.utils.node_factory import NodeFactory
 
-from harness.chain.translate.ops import concat, ints, named, reshape, spatial
+from harness.chain.translate.ops import concat, index, ints, named, number, reshape, spatial
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from harness.chain.ssd.anchors import AnchorGrid
 
 
 def clustered(
@@ -43,6 +45,68 @@ def clustered(
     # The opset's own function refuses an offset of zero, which the operation takes.
     created = NodeFactory("opset1").create("PriorBoxClustered", [spatial(feature_map), image_size], attributes)
     return named(created, name)
+
+
+def on_grid(
+    feature_map: Any,
+    image_size: Any,
+    grid: AnchorGrid,
+    *,
+    trained: Any | None = None,
+    variances: Sequence[float],
+    name: str,
+) -> Any:
+    """One feature map's priors ``[2, 4 P]``: PriorBoxClustered, and behind it what it has no attribute for.
+
+    ``image_size`` and ``trained`` are (height, width), int64 ``[2]``. Anchors keep their pixels; where ``trained`` is
+    given they keep their share of an image of that size instead, and their centres go with the cells either way.
+    """
+    vertical, horizontal = grid.offset
+    # The operation has one offset for both sides, whatever the image's size.
+    plain = vertical == horizontal and not grid.fills
+    priors = clustered(
+        feature_map,
+        image_size if trained is None else trained,
+        widths=grid.widths,
+        heights=grid.heights,
+        stride=grid.stride,
+        offset=horizontal if plain else 0.0,
+        variances=variances,
+        name=name,
+    ).output(0)
+    stretch = None
+    if trained is not None and grid.stride != (0.0, 0.0):  # strides are pixels of the image that is fed
+        stretch = opset.divide(opset.convert(trained, "f32"), opset.convert(image_size, "f32"))
+    if plain and stretch is None:
+        return priors
+    return _moved(priors, None if plain else _first_centre(image_size, grid), stretch)
+
+
+def _first_centre(image_size: Any, grid: AnchorGrid) -> Any:
+    """Where the first cell's centre lies, (y, x) in shares of the image, float32 ``[2]``."""
+    centre = opset.constant(np.array(grid.offset, np.float32) * np.array(grid.stride, np.float32))
+    if grid.fills:
+        strides = opset.constant(np.array(grid.stride, np.int64))
+        divides = opset.equal(opset.mod(image_size, strides), index(0))
+        single = opset.equal(image_size, index(1))
+        centre = opset.multiply(centre, opset.convert(opset.logical_or(divides, single), "f32"))
+    return opset.divide(centre, opset.convert(image_size, "f32"))
+
+
+def _moved(priors: Any, shift: Any | None, stretch: Any | None) -> Any:
+    """Priors whose centres are multiplied by ``stretch`` and then moved by ``shift``, each (y, x); sizes stay."""
+    rows = opset.split(priors, index(0), 2)
+    boxes = opset.reshape(rows.output(0), ints(-1, 4), special_zero=False)
+    both = ints(1, 0, 1, 0)
+    if stretch is not None:
+        opposite = opset.gather(boxes, ints(2, 3, 0, 1), index(1))
+        centres = opset.multiply(opset.add(boxes, opposite), number(0.5))
+        growth = opset.subtract(opset.gather(stretch, both, index(0)), number(1.0))
+        boxes = opset.add(boxes, opset.multiply(centres, growth))
+    if shift is not None:
+        boxes = opset.add(boxes, opset.gather(shift, both, index(0)))
+    flat = opset.reshape(boxes, ints(1, -1), special_zero=False)
+    return opset.concat([flat, rows.output(1)], 0).output(0)
 
 
 def in_one(parts: Sequence[Any]) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from openvino import opset13 as opset
 
+from harness.chain.ssd.anchors import AnchorGrid
 from harness.chain.translate import priors as prior_boxes
 from harness.chain.translate.capping import cap_per_class
 from harness.chain.translate.ops import concat, index, ints, named, number, reshape, spatial
@@ -99,22 +100,23 @@ def _convert(logits: Any, node: Any) -> Any:
 
 def _clustered(node: Any, boxes: list[Any], image: Any, variances: list[float]) -> Any:
     """PriorBoxClustered for each feature map; anchors keep their pixels, or scale with the image on request (RSH-1)."""
+    trained = None
     if node.get_attribute("scale_anchors_with_image"):
-        size = ints(int(node.get_attribute("training_height")), int(node.get_attribute("training_width")))
-    else:
-        size = spatial(image)
-    parts = []
-    for level, box in enumerate(boxes):
-        stride_y, stride_x, offset = (float(value) for value in node.get_attribute(f"layout_{level}"))
-        part = prior_boxes.clustered(
-            box,
-            size,
-            widths=node.get_attribute(f"widths_{level}"),
-            heights=node.get_attribute(f"heights_{level}"),
-            stride=(stride_y, stride_x),
-            offset=offset,
-            variances=variances,
-            name=f"PriorBoxClustered_{level}",
+        trained = ints(int(node.get_attribute("training_height")), int(node.get_attribute("training_width")))
+    grids = [
+        AnchorGrid(
+            heights=tuple(node.get_attribute(f"heights_{level}")),
+            widths=tuple(node.get_attribute(f"widths_{level}")),
+            stride=tuple(node.get_attribute(f"layout_{level}")[:2]),
+            offset=tuple(node.get_attribute(f"layout_{level}")[2:]),
+            fills=bool(node.get_attribute(f"fills_{level}")),
         )
-        parts.append(part.output(0))
+        for level in range(len(boxes))
+    ]
+    parts = [
+        prior_boxes.on_grid(
+            box, spatial(image), grid, trained=trained, variances=variances, name=f"PriorBoxClustered_{level}"
+        )
+        for level, (box, grid) in enumerate(zip(boxes, grids, strict=True))
+    ]
     return prior_boxes.in_one(parts)
