@@ -15,6 +15,7 @@ from harness.compare.floor import require_floor
 from harness.compare.heads import compare_heads
 from harness.errors import CompileFailure, InferFailure, ReshapeFailure, Stage
 from harness.observation.detections import Answer
+from harness.pipeline.anchor_generator import MultiscaleAnchorGenerator
 
 if TYPE_CHECKING:
     from harness.checks.evidence import Evidence
@@ -107,13 +108,25 @@ def dynamic(evidence: Evidence) -> Comparison | NotApplicable:
 
 
 def other_size(evidence: Evidence, name: str) -> tuple[int, int]:
-    """Another height and width than the case's own, by name: ``wide`` in multiples of 32, ``odd`` of no stride."""
+    """Another height and width than the case's own, by name: ``wide`` in multiples of 32 or of a pyramid's
+    coarsest stride, ``odd`` of no stride.
+    """
     tall, wide, step = SIZES[name]
     height, width = evidence.own_size
-    sides = (max(64, round(height * tall / step) * step), max(64, round(width * wide / step) * step))
     if step == 1:
-        return sides[0] | 1, sides[1] | 1
-    return sides
+        return max(64, round(height * tall)) | 1, max(64, round(width * wide)) | 1
+    step = max(step, _coarsest_stride(evidence))
+    sides = (max(64, round(height * tall / step) * step), max(64, round(width * wide / step) * step))
+    return sides if sides != (height, width) else (height, width + step)
+
+
+def _coarsest_stride(evidence: Evidence) -> int:
+    """What height and width have to be multiples of for a pyramid's maps to fit each other; 1 for other models."""
+    config = evidence.config
+    if config is None or "fpn" not in config.feature_extractor.type:
+        return 1
+    generator = config.anchor_generator
+    return int(2**generator.max_level) if isinstance(generator, MultiscaleAnchorGenerator) else 1
 
 
 def _same_answers(first: Answer, second: Answer, evidence: Evidence) -> Comparison:

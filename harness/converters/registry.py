@@ -42,8 +42,8 @@ class Converter:
 
 
 _CHAIN = Claims(
-    families=frozenset({"ssd", "quantized", "faster_rcnn", "rfcn", "mask_rcnn"}),
-    eras=frozenset({"1.6", "1.7", "1.10", "1.11", "1.13", "1.14", "1.15"}),
+    families=frozenset({"ssd", "efficientdet", "quantized", "faster_rcnn", "rfcn", "mask_rcnn"}),
+    eras=frozenset({"1.6", "1.7", "1.10", "1.11", "1.13", "1.14", "1.15", "2.0", "2.4"}),
     contract="detection_output",
     options={
         "configuration": "a support configuration by name, or a JSON file",

@@ -51,9 +51,16 @@ class GraphView:
             node = self.nodes[node_name(node.input[0])]
         if node.op != "Const":
             return None
+        import numpy as np
+        from tensorboard.compat.tensorflow_stub import dtypes
         from tensorboard.util.tensor_util import make_ndarray
 
-        return make_ndarray(node.attr["value"].tensor)
+        tensor = node.attr["value"].tensor
+        if not tensor.tensor_content and not _has_values(tensor):
+            # TensorFlow's optimiser leaves the values of a constant of zeros out.
+            shape = [dimension.size for dimension in tensor.tensor_shape.dim]
+            return np.zeros(shape, dtypes.as_dtype(tensor.dtype).as_numpy_dtype)
+        return make_ndarray(tensor)
 
     def data_input(self, node: Any) -> Any | None:
         """Of an elementwise operation with a constant: the input that is no constant; else the first one, if any."""
@@ -72,6 +79,10 @@ class GraphView:
                 break
             node = above
         return node
+
+
+def _has_values(tensor: Any) -> bool:
+    return any(field.name.endswith("_val") for field, _ in tensor.ListFields())
 
 
 def node_name(tensor: str) -> str:

@@ -18,8 +18,10 @@ from harness.observation.tf_outputs import from_tf_outputs
 from harness.pipeline.image_resizer import FixedShapeResizer, KeepAspectRatioResizer
 from harness.reference.anchors import AnchorRule, Size, anchors_for
 from harness.reference.graph_view import node_name
-from harness.reference.session import failing, graph_session, tf1
+from harness.reference.loop_body import RESIZED, without_loop
+from harness.reference.session import FunctionModel, failing, graph_session, tf1
 from harness.reference.suppression import check_supported, convert_scores, decode, suppress
+from harness.reference.upsampling import follow_input
 
 if TYPE_CHECKING:
     from harness.pipeline.config import PipelineConfig
@@ -40,8 +42,10 @@ class ResizedSsd:
     ) -> None:
         self._model, self._heads, self._config = model, heads, config
         self.trained = _trained_size(config)
-        if not heads.levels or heads.box_coder_scales is None or not preprocessing.image or not preprocessing.resized:
-            raise _unknown("its heads or its Preprocessor are not where an SSD of TensorFlow 1 has them", model.where)
+        self._looped = preprocessing.looped
+        pixels = f"{RESIZED}:0" if preprocessing.looped else preprocessing.resized
+        if not heads.levels or heads.box_coder_scales is None or not preprocessing.image or not pixels:
+            raise _unknown("its heads or its Preprocessor are not where an SSD has them", model.where)
         self._image: str = preprocessing.image
         check_supported(config.post_processing, config.where)
         self._check_threshold("iou_threshold")
@@ -50,7 +54,7 @@ class ResizedSsd:
         for index, level in enumerate(heads.levels):
             self._fetches[f"boxes {index}"] = level.box_encodings
             self._fetches[f"classes {index}"] = level.class_predictions
-        self._input = preprocessing.resized
+        self._input: str = pixels
         self._session = self._cut()
         self.key: object = None
 
@@ -123,6 +127,10 @@ class ResizedSsd:
         probe = pixels[:1, rows][:, :, columns]
         probe = np.repeat(probe, model.static_batch or 1, axis=0)
         whole = model.run(fetches, {model.input_name: probe})
+        if self._looped:
+            # Nothing comes out of the loop before it is normalised; but at its own size a resizer changes nothing.
+            whole["resized"] = probe.astype(np.float32)
+            self._compare("image", self.image(whole["resized"]), whole["image"])
         if whole["resized"].shape[1:3] != self.trained:
             raise ReferenceFailure(
                 f"pipeline.config says {self.trained[0]} x {self.trained[1]}, and the graph resizes to"
@@ -195,6 +203,12 @@ class ResizedSsd:
     def _cut(self) -> Any:
         wanted = sorted({node_name(tensor) for tensor in self._fetches.values()})
         frozen = self._model.frozen(wanted)
+        if self._looped:
+            frozen = without_loop(frozen, self._image)
+            if frozen is None:
+                raise _unknown("what its preprocessing loop does is not known", self._model.where)
+        if isinstance(self._model, FunctionModel):
+            follow_input(frozen)
         resized = node_name(self._input)
         for node in frozen.node:
             if node.name == resized:

@@ -14,7 +14,7 @@ from harness.observation.tf_outputs import from_tf_outputs
 from harness.observation.two_stage import TwoStageHeads, join_two_stage
 from harness.reference.preprocessing import Preprocessing, find_preprocessing
 from harness.reference.question import ModelFiles, Question, Told
-from harness.reference.session import LoadedModel, Model, load
+from harness.reference.session import FunctionModel, LoadedModel, load
 from harness.reference.ssd import SsdHeads, find_ssd_heads
 from harness.reference.two_stage import TwoStageTensors, find_two_stage
 
@@ -26,13 +26,14 @@ if TYPE_CHECKING:
 @dataclasses.dataclass
 class _Opened:
     key: object
-    model: Model
+    model: LoadedModel
     heads: SsdHeads | None
     two_stage: TwoStageTensors | None
     preprocessing: Preprocessing
     # The same for every question: TensorFlow optimises a graph anew for each set of fetches.
     fetches: dict[str, str]
     resized: Any = None
+    proven: bool = False
 
     @property
     def units(self) -> int:
@@ -42,8 +43,7 @@ class _Opened:
         it, while each layer rounds about eight times (the same number as behind the floor in
         ``harness.compare.noise``), and what such roundings turn over at a step's edge is this model's noise.
         """
-        nodes = getattr(getattr(self.model, "graph_def", None), "node", ())
-        return 8 if any(node.op.startswith("FakeQuant") for node in nodes) else 1
+        return 8 if any(node.op.startswith("FakeQuant") for node in self.model.graph_def.node) else 1
 
 
 _opened: _Opened | None = None
@@ -71,14 +71,12 @@ def _open(files: ModelFiles) -> _Opened:
             _opened.model.close()
             _opened = None
         model = load(files)
-        heads, two_stage, preprocessing = None, None, Preprocessing()
-        if isinstance(model, LoadedModel):
-            heads, preprocessing = find_ssd_heads(model.graph_def), find_preprocessing(model.graph_def)
-            two_stage = find_two_stage(model.graph_def) if heads is None and preprocessing.image else None
+        heads, preprocessing = find_ssd_heads(model.graph_def), find_preprocessing(model.graph_def)
+        two_stage = find_two_stage(model.graph_def) if heads is None and preprocessing.image else None
         fetches = {f"output {name}": tensor for name, tensor in model.output_names.items()}
         fetches |= heads.fetches() if heads is not None else {}
         fetches |= two_stage.fetches() if two_stage is not None else {}
-        fetches |= {key: name for key, name in vars(preprocessing).items() if name is not None}
+        fetches |= preprocessing.fetches()
         _opened = _Opened(key, model, heads, two_stage, preprocessing, fetches)
     return _opened
 
@@ -94,12 +92,17 @@ def _ask_whole(opened: _Opened, question: Question, move: int | None) -> Told | 
     if move is not None and image is None:
         return None
     batch = question.batch or model.static_batch or 1
+    if model.static_batch == 1:
+        batch = 1  # such a graph answers many images one by one
     if model.static_batch is not None and model.static_batch != batch:
         raise ReferenceFailure(
             f"The graph's input is fixed at batch {model.static_batch}, and {batch} images are to go in.",
             where=model.where,
             advice=f"Feed it {model.static_batch} at a time, or ask the oracle for other sizes.",
         )
+    if isinstance(model, FunctionModel) and not opened.proven:
+        model.prove(question.images[:batch])
+        opened.proven = True
     parts: list[dict[str, np.ndarray]] = []
     shown: list[Heads] = []
     stages: list[TwoStageHeads | None] = []
@@ -135,8 +138,8 @@ def _ask_resized(opened: _Opened, question: Question, move: int | None) -> Told 
 
     if opened.two_stage is not None:
         return _ask_resized_two_stage(opened, question, move)
-    if opened.heads is None or not isinstance(opened.model, LoadedModel) or question.pipeline_config is None:
-        why = "it is no SSD of TensorFlow 1" if question.pipeline_config else "it has no pipeline.config"
+    if opened.heads is None or question.pipeline_config is None:
+        why = "it is no SSD" if question.pipeline_config else "it has no pipeline.config"
         raise ReferenceFailure(
             f"There is no oracle for another size of this model: {why}.",
             where=opened.model.where,
@@ -169,7 +172,6 @@ def _ask_resized(opened: _Opened, question: Question, move: int | None) -> Told 
 def _ask_resized_two_stage(opened: _Opened, question: Question, move: int | None) -> Told:
     from harness.reference.resized_two_stage import ResizedTwoStage
 
-    assert isinstance(opened.model, LoadedModel)
     if opened.resized is None:
         resized = ResizedTwoStage(opened.model, opened.preprocessing, opened.fetches)
         try:

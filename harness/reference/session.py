@@ -13,7 +13,7 @@ from harness.errors import IrproofError, ReferenceFailure
 from harness.workers.progress import note
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from harness.reference.question import ModelFiles
@@ -30,6 +30,10 @@ OUTPUTS = (
     "raw_detection_boxes",
     "raw_detection_scores",
 )
+
+
+# How far a graph may be from the functions that it was made of: kernels are picked anew for each.
+_CLOSE = 1e-4
 
 
 class LoadedModel:
@@ -69,36 +73,59 @@ class LoadedModel:
         self.session.close()
 
 
-class FunctionModel:
-    """A TF2 SavedModel, run through its serving signature; its graph lies in functions, so it shows no heads."""
+class FunctionModel(LoadedModel):
+    """A TF2 SavedModel: the functions behind its serving signature, written out into one graph by TensorFlow.
 
-    static_batch: int | None = None
+    So its heads are visible like those of older graphs. What is asked is that graph, and :meth:`prove` holds it
+    against the signature itself.
+    """
 
     def __init__(self, loaded: Any, function: Any, where: str) -> None:
-        self._function = function
-        self._loaded = loaded  # its variables end with it
-        self.where = where
-        _, inputs = function.structured_input_signature
-        self.input_name = next(iter(inputs))
-        self._dtype = inputs[self.input_name].dtype
-        if inputs[self.input_name].shape.rank == 4 and inputs[self.input_name].shape[0] is not None:
-            self.static_batch = int(inputs[self.input_name].shape[0])
-        self.output_names = {name: name for name in sorted(function.structured_outputs)}
-        _require_detections(self.output_names, where)
+        from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-    def run(self, fetches: Mapping[str, str], feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        self._loaded = loaded  # its variables end with it
+        self._function = function
+        self.where = where
+        names = sorted(function.structured_outputs)
+        _require_detections(names, where)
+        flat = convert_variables_to_constants_v2(function, lower_control_flow=False)
+        self.graph_def = flat.graph.as_graph_def()
+        self.graph, self.session = graph_session(self.graph_def)
+        self.input_name = flat.inputs[0].name
+        self.output_names = dict(zip(names, (tensor.name for tensor in flat.outputs), strict=True))
+
+    def frozen(self, outputs: Sequence[str]) -> Any:
+        """The part of the graph that the named nodes need; its variables are constants already."""
+        return tf1.graph_util.extract_sub_graph(self.graph_def, list(outputs))
+
+    def prove(self, images: np.ndarray) -> None:
+        """Raise ReferenceFailure unless the graph answers as the signature does.
+
+        ``images`` uint8 ``[N, H, W, 3]``, as many as may go in at once. Near-equal detections may come in another
+        order, since TensorFlow optimises each graph anew; scores in their order, and what is raw, have to be the same.
+        """
+        name, spec = next(iter(self._function.structured_input_signature[1].items()))
         with failing("run", self.where):
-            values = self._function(**{self.input_name: tf.constant(feeds[self.input_name], self._dtype)})
-        return {key: values[name].numpy() for key, name in fetches.items()}
+            said = self._function(**{name: tf.constant(images, spec.dtype)})
+        found = self.run(self.output_names, {self.input_name: images})
+        for output in ("raw_detection_boxes", "raw_detection_scores", "detection_scores", "num_detections"):
+            if output not in said:
+                continue
+            one, two = said[output].numpy(), found[output]
+            if one.shape != two.shape or not np.allclose(one, two, atol=_CLOSE, rtol=_CLOSE):
+                raise ReferenceFailure(
+                    f"TensorFlow {tf.__version__} writes the model's functions out into a graph with another"
+                    f" {output} than theirs.",
+                    where=self.where,
+                    advice="Give the model as a frozen graph.",
+                )
 
     def close(self) -> None:
+        super().close()
         self._function = self._loaded = None
 
 
-Model = LoadedModel | FunctionModel
-
-
-def load(files: ModelFiles) -> Model:
+def load(files: ModelFiles) -> LoadedModel:
     """Load the model. Whatever TensorFlow objects to is a ReferenceFailure."""
     note("load")
     where = str(files.path)
@@ -172,7 +199,7 @@ _NOISE = re.compile(
 )
 
 
-def _load_saved_model(path: Path) -> Model:
+def _load_saved_model(path: Path) -> LoadedModel:
     from tensorflow.python.saved_model import loader_impl
 
     described = loader_impl.parse_saved_model(str(path))
@@ -251,7 +278,7 @@ def _image_input(graph: Any, where: str) -> str:
     return f"{found[0].name}:0"
 
 
-def _require_detections(names: Mapping[str, str], where: str) -> None:
+def _require_detections(names: Collection[str], where: str) -> None:
     missing = [name for name in OUTPUTS[:4] if name not in names]
     if missing:
         raise ReferenceFailure(

@@ -274,5 +274,7 @@ def _levels(view: GraphView, joined: Any) -> list[str]:
         if reshape.op != "Reshape":
             return []
         source = reshape.input[0]
+        while view.nodes[node_name(source)].op in ("Reshape", "Identity"):  # spread over anchors first
+            source = view.nodes[node_name(source)].input[0]
         found.append(source if ":" in source else f"{source}:0")
     return found

@@ -137,7 +137,7 @@ class TestWhole:
             np.testing.assert_allclose(ours.scores, theirs.scores, atol=1e-6)
 
     def test_tf2(self, folder, references):
-        """A TF2 SavedModel answers through its signature, and shows no heads."""
+        """A TF2 SavedModel answers as its signature does; this one is no SSD, and has no heads to show."""
         found = references.reference(case(folder, "tf2", "saved_model"), pictures(2))
         assert found.answer.heads.box_encodings is None
         assert [len(one) for one in found.answer.images] == [1, 1]
