@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
+import openvino as ov
 import pytest
 
 from harness.chain.configuration import Configuration, Replacement, built_in
@@ -60,6 +62,35 @@ class TestContradictions:
         """Without a pipeline.config the error says who needs it."""
         with pytest.raises(PipelineConfigError, match=r"ObjectDetectionAPI.*Replacement needs"):
             convert_graph(frozen(PLAIN), config=None)
+
+
+class TestUnknownGenerator:
+    """Anchors that pipeline.config has no rule for: a constant, at one size (PRI-2)."""
+
+    @pytest.fixture
+    def unknown(self, folder, config):
+        """The config with a generator whose layers are spelled out elsewhere."""
+        text = (folder(FPN) / "pipeline.config").read_text()
+        block = re.search(r"multiscale_anchor_generator \{.*?\n( *)\}", text, re.DOTALL)
+        assert block
+        return config(FPN, (block.group(), "flexible_grid_anchor_generator { }"))
+
+    def test_anchors_are_the_graphs_own(self, frozen, config, unknown):
+        """The constant has the boxes that PriorBoxClustered gives where the rule is known."""
+        found = []
+        for one in (unknown, config(FPN)):
+            model = convert_graph(frozen(FPN), config=one).model
+            priors = detection_output(model).input_value(2)
+            alone = ov.Model([priors], [port.get_node() for port in model.inputs])
+            image = np.zeros(alone.input(0).shape, np.uint8)
+            found.append(ov.Core().compile_model(alone, "CPU")([image])[0].reshape(2, -1, 4))
+        np.testing.assert_allclose(*found, atol=2e-6)
+
+    def test_another_size_is_refused(self, frozen, unknown):
+        """The message says both sizes and whose anchors they are (SHP-7)."""
+        with pytest.raises(ConversionError, match="anchors are constants for") as caught:
+            convert_graph(frozen(FPN), config=unknown, input_shape=(1, 160, 192, 3))
+        assert caught.value.requirement == "SHP-7"
 
 
 class TestConfigurations:

@@ -130,6 +130,7 @@ class SsdPostprocessorReplacement(Replacer):
                 attributes[f"fills_{level}"] = grid.fills
             context.note(f"Priors: PriorBoxClustered for each of {len(grids)} feature maps.")
         elif anchors is not None:
+            _refuse_other_size(context, str(priors))
             constant = graph.add_constant("irproof/anchors", np.asarray(anchors, np.float32).reshape(-1, 4))
             inputs.append(Tensor(constant.name))
             context.note("Priors: a constant, since the anchor generator is not known; the IR keeps its spatial size.")
@@ -142,6 +143,19 @@ class SsdPostprocessorReplacement(Replacer):
         context.note(
             f"Replaced {len(match.nodes)} nodes of {match.scope[:-1] or 'the post-processing'!r} by DetectionOutput "
             f"({num_classes} classes, {len(boxes)} feature maps)."
+        )
+
+
+def _refuse_other_size(context: ConversionContext, priors: str) -> None:
+    """Anchors that are numbers, not a rule, are those of one size (SHP-7)."""
+    asked, trained = context.image_size, context.training_size
+    if asked != trained and 0 not in trained:
+        raise ConversionError(
+            f"The model's anchors are constants for {trained[0]} x {trained[1]}, {asked[0]} x {asked[1]} is asked for,"
+            " and pipeline.config's anchor generator has no rule for another size.",
+            where=f"node {priors!r}",
+            advice="Leave the input shape out, or export the model anew at the size that is wanted.",
+            requirement="SHP-7",
         )
 
 
