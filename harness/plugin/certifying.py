@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import datetime as dt
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from harness import __version__
+from harness.cases.selection import listed_cases
 from harness.certificate import Certificate, coverage, verdict
-from harness.certificate.model import SUITE_VERSION, CaseFacts, ConverterFacts, DeviceFacts, Result, Standing, Tool
+from harness.certificate.model import (
+    SUITE_VERSION,
+    CaseFacts,
+    ConverterFacts,
+    DeviceFacts,
+    ExpectationFacts,
+    Result,
+    Standing,
+    Tool,
+)
 from harness.certificate.plain import to_plain
 from harness.certificate.versions import versions
+from harness.expectations import Scope, judge
 from harness.plugin.state import Run
 
 
@@ -20,7 +32,8 @@ def certify(run: Run) -> Certificate:
     standing: Standing = "informational" if reasons else "certifying"
     results = tuple(sorted(run.results, key=_place))
     not_run = len(run.planned - run.reported)
-    found, why = verdict(results, standing=standing, not_run=not_run)
+    expectations = judged_expectations(run, results)
+    found, why = verdict(results, standing=standing, not_run=not_run, expectations=expectations)
     converter = run.converter
     ended = dt.datetime.now(dt.timezone.utc)
     return Certificate(
@@ -43,6 +56,7 @@ def certify(run: Run) -> Certificate:
         cases=tuple(_facts(run, name) for name in sorted(run.selection)),
         results=results,
         coverage=coverage(results),
+        expectations=expectations,
         started=run.started.isoformat(timespec="seconds"),
         ended=ended.isoformat(timespec="seconds"),
         duration_s=round(time.perf_counter() - run.clock, 3),
@@ -55,6 +69,18 @@ def standing_reasons(run: Run) -> tuple[str, ...]:
     if run.deselected:
         reasons += (f"{run.deselected} checks were deselected",)
     return reasons + tuple(f"only {part}" for part in run.parts())
+
+
+def judged_expectations(run: Run, results: Sequence[Result]) -> tuple[ExpectationFacts, ...]:
+    """What became of the expected failures; none where the caller named no file."""
+    if not run.expectations:
+        return ()
+    options = run.options
+    known = {one.name for one in listed_cases(model_dirs=options.model_dirs, zoo=options.zoo, profile="full")}
+    # Whatever was planned and never came to an end says nothing of what would have passed.
+    partial = bool(run.parts()) or bool(run.planned - run.reported)
+    scope = Scope(selected=tuple(run.selection), known=known, left_out=run.left_out, partial=partial)
+    return judge(run.expectations, results, scope)
 
 
 def _place(result: Result) -> tuple[str, str, str]:

@@ -58,10 +58,13 @@ def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config
 
 
 def pytest_deselected(items: Sequence[pytest.Item]) -> None:
-    """Count the checks that were left out, for a run without them does not certify."""
+    """Count the checks that were left out, for a run without them does not certify, and note what they are about."""
     for item in items:
         if is_proof(item):
-            run_of(item.config).deselected += 1
+            run = run_of(item.config)
+            run.deselected += 1
+            case = item.callspec.params.get("evidence", "") if hasattr(item, "callspec") else ""
+            run.left_out.update((case, id_) for id_ in requirements_of(item))
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

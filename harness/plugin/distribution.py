@@ -65,6 +65,7 @@ def pytest_testnodedown(node: Any) -> None:
     # Every worker collects the same, so the counts are the same too.
     run.deselected = max(run.deselected, output.get("irproof_deselected", 0))
     run.planned.update(output.get("irproof_planned", ()))
+    run.left_out.update((case, id_) for case, id_ in output.get("irproof_left_out", ()))
 
 
 def hand_over(config: pytest.Config) -> None:
@@ -73,3 +74,4 @@ def hand_over(config: pytest.Config) -> None:
     output: dict[str, Any] = getattr(config, "workeroutput", {})
     output["irproof_deselected"] = run.deselected
     output["irproof_planned"] = sorted(run.planned)
+    output["irproof_left_out"] = sorted(map(list, run.left_out))

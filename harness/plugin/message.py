@@ -22,6 +22,12 @@ def failure(result: Result) -> str:
     return "\n".join(lines)
 
 
+def expected_reason(result: Result) -> str:
+    """Why a failure was expected, on one line."""
+    assert result.expected is not None
+    return f"{result.expected.reason} ({result.expected.link})"
+
+
 def reason(result: Result) -> str:
     """Why a result that is neither passed nor failed is neither, on one line."""
     word = result.outcome.replace("_", " ")

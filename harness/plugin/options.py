@@ -25,6 +25,8 @@ class Options:
     html: Path | None = None
     profile: str = DEFAULT_PROFILE
     long: bool = False
+    expectations: Path | None = None
+    write_expectations: Path | None = None
 
     def hindrances(self) -> tuple[str, ...]:
         """Why a run with these options is informational; empty for profile ``full`` and defaults alone.
@@ -36,10 +38,11 @@ class Options:
         reasons += ["--model-dir"] if self.model_dirs else []
         reasons += ["--zoo"] if self.zoo else []
         reasons += [f"--device {self.device}"] if self.device != DEFAULT_DEVICE else []
+        reasons += ["--expectations"] if self.expectations else []
         return tuple(reasons)
 
     def repeating(self, case: str) -> list[str]:
-        """The options that select the same check on the same case again."""
+        """The options that select the same check on the same case again; expected failures fail then."""
         words = ["--converter", self.converter] if self.converter != DEFAULT_CONVERTER else []
         words += ["--case", case] if case else []
         for folder in self.model_dirs:
@@ -101,6 +104,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--certificate", dest="irproof_certificate", default=None, metavar="FILE", help="write JSON there")
     group.addoption("--html", dest="irproof_html", default=None, metavar="FILE", help="write a report as HTML there")
     group.addoption(
+        "--expectations",
+        dest="irproof_expectations",
+        default=None,
+        metavar="FILE",
+        help="known failures as TOML: they don't fail the run, and what passes unexpectedly does",
+    )
+    group.addoption(
+        "--write-expectations",
+        dest="irproof_write_expectations",
+        default=None,
+        metavar="FILE",
+        help="write what failed in this run there, as a first file for --expectations",
+    )
+    group.addoption(
         "--long", dest="irproof_long", action="store_true", help="run the harness's own long tests (marked long) too"
     )
 
@@ -123,4 +140,6 @@ def options_of(config: pytest.Config) -> Options:
         html=path(option.irproof_html),
         profile=option.irproof_profile,
         long=option.irproof_long,
+        expectations=path(option.irproof_expectations),
+        write_expectations=path(option.irproof_write_expectations),
     )

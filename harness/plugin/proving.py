@@ -20,8 +20,9 @@ from harness.checks.check import failed_by
 from harness.checks.evidence import Evidence
 from harness.checks.result import CheckResult, Finding
 from harness.errors import IrproofError, Stage
+from harness.expectations.entry import expected_by
 from harness.plugin.collecting import is_proof, requirements_of
-from harness.plugin.message import failure, reason
+from harness.plugin.message import expected_reason, failure, reason
 from harness.plugin.state import run_of
 
 RECORDED = pytest.StashKey[list[Result]]()
@@ -44,8 +45,11 @@ class Prove:
         """
         recorded = [record(self._item, result, case) for result in results]
         failed = [result for result in recorded if result.outcome in FAILING]
+        unexpected = [result for result in failed if result.expected is None]
+        if unexpected:
+            pytest.fail("\n\n".join(failure(result) for result in unexpected), pytrace=False)
         if failed:
-            pytest.fail("\n\n".join(failure(result) for result in failed), pytrace=False)
+            pytest.xfail(expected_reason(failed[0]))
         if recorded and all(result.outcome != "passed" for result in recorded):
             pytest.skip(reason(recorded[0]))
 
@@ -75,7 +79,10 @@ def pytest_runtest_makereport(
     if call.excinfo is not None and not report.skipped and not any(one.outcome in FAILING for one in recorded):
         error = call.excinfo.value
         result = record(item, raised(item, error, call.when))
-        if isinstance(error, IrproofError):
+        if result.expected is not None:
+            report.outcome = "skipped"
+            report.wasxfail = f"reason: {expected_reason(result)}"
+        elif isinstance(error, IrproofError):
             report.longrepr = failure(result)
     elif report.skipped and not recorded:
         record(item, _result(item, "not_applicable", Stage.CASE, notes=(str(getattr(call.excinfo, "value", "")),)))
@@ -132,6 +139,7 @@ def record(item: pytest.Item, check: CheckResult, case: str | None = None) -> Re
         reproduce=command(item, case),
         duration_s=now - item.stash.get(STARTED, now),
     )
+    result = dataclasses.replace(result, expected=expected_by(run_of(item.config).expectations, result))
     item.stash[STARTED] = now
     item.stash.setdefault(RECORDED, []).append(result)
     return result

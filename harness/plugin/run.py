@@ -10,6 +10,7 @@ from harness.certificate.atomic import write_text
 from harness.certificate.model import SUITE_VERSION
 from harness.certificate.versions import versions
 from harness.errors import IrproofError
+from harness.expectations import write_expectations
 from harness.plugin import distribution, summary
 from harness.plugin.certifying import certify
 from harness.plugin.gathering import Gathering
@@ -37,7 +38,12 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     for name, path in (("--certificate", run.options.certificate), ("--html", run.options.html)):
         if path is not None and path.is_dir():
             raise pytest.UsageError(f"{name} has to name a file, and {path} is a folder.")
-    _ = run.converter, run.selection
+    target = run.options.write_expectations
+    if target is not None and target.exists():
+        raise pytest.UsageError(
+            f"--write-expectations writes a first file, and {target} exists. What to do: name another file."
+        )
+    _ = run.expectations, run.converter, run.selection
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
@@ -79,6 +85,11 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
             write(certificate, run.options.certificate)
         if run.options.html is not None:
             write_text(run.options.html, render(certificate))
+        if run.options.write_expectations is not None:
+            subject = certificate.converter.name
+            run.expectations_written = write_expectations(
+                certificate.results, run.options.write_expectations, converter=subject
+            )
     except IrproofError as error:
         run.write_error = str(error)
         session.exitstatus = pytest.ExitCode.USAGE_ERROR
@@ -96,6 +107,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         for name, path in (("certificate", run.options.certificate), ("report", run.options.html)):
             if path is not None and path.is_file() and not run.write_error:
                 terminalreporter.write_line(f"{name}: {path}")
+        if run.expectations_written is not None:
+            count, path = run.expectations_written, run.options.write_expectations
+            terminalreporter.write_line(f"expectations: {count} written to {path}; give each its link before use")
     elif run.options.certificate is not None or run.options.html is not None:
         why = run.verdict_missing or "no check of the suites ran to its end"
         terminalreporter.write_line(f"irproof wrote no certificate: {why}.", yellow=True)

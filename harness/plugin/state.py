@@ -17,6 +17,7 @@ from harness.cases import selection
 from harness.cases.selection import Listed
 from harness.certificate.model import CaseFacts, Result
 from harness.errors import IrproofError
+from harness.expectations import Expectation, read_expectations
 from harness.plugin.options import Options, options_of
 
 
@@ -26,7 +27,8 @@ class Run:
 
     ``planned`` are the node ids of the selected checks, ``reported`` those that came to an end. ``results`` and
     ``facts`` fill only where reports arrive: in the controller, or in the one process there is; so do the runtime's
-    ``versions``, the device's ``properties`` and the ``seeds``. ``session`` is a folder that all processes of the
+    ``versions``, the device's ``properties`` and the ``seeds``. ``left_out`` are the cases and requirements of checks
+    that were deselected. ``session`` is a folder that all processes of the
     run share, for what has to be made once; ask for it as :attr:`shared`.
     """
 
@@ -37,9 +39,11 @@ class Run:
     planned: set[str] = dataclasses.field(default_factory=set)
     reported: set[str] = dataclasses.field(default_factory=set)
     deselected: int = 0
+    left_out: set[tuple[str, str]] = dataclasses.field(default_factory=set)
     collection_failed: bool = False
     verdict_missing: str = ""
     write_error: str = ""
+    expectations_written: int | None = None
     versions: dict[str, str] = dataclasses.field(default_factory=dict)
     properties: dict[str, str] = dataclasses.field(default_factory=dict)
     seeds: dict[str, int] = dataclasses.field(default_factory=dict)
@@ -48,6 +52,7 @@ class Run:
     clock: float = dataclasses.field(default_factory=time.perf_counter)
     _selection: dict[str, Listed] | None = None
     _converter: Any = None
+    _expectations: tuple[Expectation, ...] | None = None
 
     @property
     def is_worker(self) -> bool:
@@ -84,6 +89,17 @@ class Run:
             except IrproofError as error:
                 raise pytest.UsageError(str(error)) from error
         return self._converter
+
+    @property
+    def expectations(self) -> tuple[Expectation, ...]:
+        """The known failures that the caller names; raises pytest.UsageError where the file makes no sense."""
+        if self._expectations is None:
+            path = self.options.expectations
+            try:
+                self._expectations = () if path is None else read_expectations(path)
+            except IrproofError as error:
+                raise pytest.UsageError(str(error)) from error
+        return self._expectations
 
     @property
     def shared(self) -> Path:

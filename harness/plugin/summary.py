@@ -22,7 +22,7 @@ def show(reporter: pytest.TerminalReporter, certificate: Certificate) -> None:
     reporter.section(f"{certificate.converter.name} on {certificate.device.name}", sep="=")
     for line in table(certificate):
         reporter.write_line(line)
-    for lines in (reasons(certificate), requirement_lines(certificate)):
+    for lines in (reasons(certificate), expectation_lines(certificate), requirement_lines(certificate)):
         for line in ["", *lines] if lines else []:
             reporter.write_line(line)
     good = certificate.verdict != "not_certified"
@@ -30,7 +30,10 @@ def show(reporter: pytest.TerminalReporter, certificate: Certificate) -> None:
 
 
 def table(certificate: Certificate) -> list[str]:
-    """A row a case, a column an area: ``ok`` with what passed, ``FAIL`` with what didn't, and the worst error."""
+    """A row a case, a column an area: ``ok`` with what passed, ``FAIL`` with what didn't, and the worst error.
+
+    ``expected`` stands where all that failed was expected to.
+    """
     by_case: dict[str, list[Result]] = {case.name: [] for case in certificate.cases}
     for result in certificate.results:
         by_case.setdefault(result.case, []).append(result)
@@ -48,7 +51,7 @@ def reasons(certificate: Certificate) -> list[str]:
     """Why cases failed, each reason once a case: one broken model fails every check of its case."""
     counts: Counter[tuple[str, str, str]] = Counter()
     for result in certificate.results:
-        if result.outcome in ("failed", "error"):
+        if result.outcome in ("failed", "error") and result.expected is None:
             what = result.findings[0].what if result.findings else f"{result.check}, without saying why"
             counts[result.case, result.stage, what] += 1
     lines = [
@@ -59,6 +62,25 @@ def reasons(certificate: Certificate) -> list[str]:
     return (
         lines if more <= 0 else [*lines[:MOST_REASONS], f"and {more} more reasons, see the certificate or the report"]
     )
+
+
+def expectation_lines(certificate: Certificate) -> list[str]:
+    """How many failures were expected, and each expectation that is an error."""
+    if not certificate.expectations:
+        return []
+    count = sum(result.expected is not None for result in certificate.results)
+    lines = [f"expected failures: {count} under {len(certificate.expectations)} expectations"]
+    for number, entry in enumerate(certificate.expectations, 1):
+        subject = f"expectation {number} ({entry.case}, {entry.requirement}, stage {entry.stage})"
+        if entry.status == "unexpected_pass":
+            lines.append(f"{subject}: nothing fails so in {_listed(entry.passing_cases)}; take it out, or narrow it")
+        elif entry.status == "stale":
+            lines.append(f"{subject}: stale, it fits nothing that was checked; take it out, or correct it")
+    return lines
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
 
 
 def worst_error(results: Sequence[Result]) -> str:
@@ -91,7 +113,9 @@ def verdict_line(certificate: Certificate) -> str:
     """The verdict, and why."""
     reasons = [*certificate.verdict_reasons]
     if certificate.verdict == "informational":
-        reasons.append(f"every check passed, but this run does not certify: {', '.join(certificate.standing_reasons)}")
+        expected = any(result.expected is not None for result in certificate.results)
+        passed = "every check passed or was expected to fail" if expected else "every check passed"
+        reasons.append(f"{passed}, but this run does not certify: {', '.join(certificate.standing_reasons)}")
     explained = f": {'; '.join(reasons)}" if reasons else ""
     return f"{VERDICTS[certificate.verdict]}{explained}"
 
@@ -103,9 +127,12 @@ def _in_area(result: Result, area: str) -> bool:
 def _cell(results: Sequence[Result]) -> str:
     counts = Counter(result.outcome for result in results)
     bad = counts["failed"] + counts["error"]
+    expected = sum(result.expected is not None for result in results)
     run = bad + counts["passed"]
-    if bad:
+    if bad > expected:
         return f"FAIL {bad}/{run}"
+    if expected:
+        return f"expected {expected}/{run}"
     if run:
         return f"ok {run}"
     return "not claimed" if counts["not_claimed"] else "-"

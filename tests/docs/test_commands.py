@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from fixtures.catalogue import build
+from harness.expectations import read_expectations
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -33,6 +34,7 @@ A_VENDORS_OWN = (
     r"pytest --converter path/to/converter\.py:convert",
     r"pytest --converter \"command:my-tool .*\"",
     r"pytest --converter ir:folder/of/irs",
+    r"pytest --converter path/to/converter\.py:convert --expectations known\.toml",
 )
 
 
@@ -60,6 +62,13 @@ def model_folder():
 def test_there_are_commands():
     """The pages are found, and they show commands."""
     assert len(commands()) > 10
+
+
+def test_the_known_failures_are_read(tmp_path):
+    """The example of a file is one that is accepted."""
+    (example,) = blocks(ROOT / "docs" / "expectations.md", "toml")
+    (tmp_path / "known.toml").write_text(example, encoding="utf-8")
+    assert len(read_expectations(tmp_path / "known.toml")) == 2
 
 
 @pytest.mark.parametrize(("page", "command"), commands())
