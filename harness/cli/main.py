@@ -20,6 +20,7 @@ COMMANDS = {
     "cases": "list the cases: built-in ones, and those of a folder of models",
     "converters": "list the converters, and what each claims",
     "requirements": "list the requirements that checks prove",
+    "gate": "compare two certificates: what an upgrade changes, and whether it may go in",
     "report": "write a certificate as an HTML page",
 }
 FAILED = 2
