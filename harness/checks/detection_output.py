@@ -94,16 +94,15 @@ def rows_follow(evidence: Evidence) -> Comparison | NotApplicable:
 def _wanted(evidence: Evidence, config: PipelineConfig) -> Mapping[str, tuple[Any, str]]:
     settings = config.post_processing
     suppression = evidence.suppression
-    reference = evidence.reference().answer.heads
-    background = 0
-    if reference.class_scores is not None and np.isnan(reference.class_scores[..., 0]).all():
-        background = -1
+    # What TensorFlow cut off before its score converter, a converter may keep or not; but it has to say so.
+    scores = evidence.answer(fed=True).heads.class_scores
+    background = -1 if scores is not None and np.isnan(scores[..., 0]).all() else 0
     wanted: dict[str, tuple[Any, str]] = {
         "confidence_threshold": (settings.score_threshold, "score_threshold"),
         "nms_threshold": (settings.iou_threshold, "iou_threshold"),
         "keep_top_k": (settings.max_total_detections, "max_total_detections"),
         "code_type": (_CENTER_SIZE, "the box coder"),
-        "background_label_id": (background, "the score converter's number of columns"),
+        "background_label_id": (background, "the confidences' number of columns"),
         "decrease_label_id": (False, "TensorFlow's labels, which count from 1,"),
         "normalized": (True, "TensorFlow's coordinates"),
         "variance_encoded_in_target": (False, "the box coder"),

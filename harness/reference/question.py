@@ -31,7 +31,8 @@ class Question:
 
     ``moves`` has None for the images as they are and a seed for the preprocessed images moved by one unit in the last
     place, each value up or down by chance. ``rule`` is None for the whole graph as it is, else the anchors' rule of
-    the oracle for other sizes, which needs ``pipeline_config``.
+    the oracle for other sizes, which needs ``pipeline_config``. ``weights_seed`` is None for the weights as they are,
+    else the layers' weights are moved by one unit in the last place.
     """
 
     files: ModelFiles
@@ -40,6 +41,7 @@ class Question:
     moves: tuple[int | None, ...] = (None,)
     rule: AnchorRule | None = None
     pipeline_config: Path | None = None
+    weights_seed: int | None = None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -51,7 +51,7 @@ _opened: _Opened | None = None
 
 def answer(question: Question) -> list[Told | None]:
     """An answer for each of the moves."""
-    opened = _open(question.files)
+    opened = _open(question.files, question.weights_seed)
     ask = _ask_whole if question.rule is None else _ask_resized
     return [ask(opened, question, move) for move in question.moves]
 
@@ -61,9 +61,9 @@ def versions() -> dict[str, str]:
     return {"tensorflow": tf.__version__, "numpy": np.__version__}
 
 
-def _open(files: ModelFiles) -> _Opened:
+def _open(files: ModelFiles, weights_seed: int | None) -> _Opened:
     global _opened  # noqa: PLW0603 - one model at a time is what memory is for
-    key = (files, [file.stat().st_mtime_ns for file in sorted(_model_files(files))])
+    key = (files, weights_seed, [file.stat().st_mtime_ns for file in sorted(_model_files(files))])
     if _opened is None or _opened.key != key:
         if _opened is not None:
             if _opened.resized is not None:
@@ -78,6 +78,9 @@ def _open(files: ModelFiles) -> _Opened:
         fetches |= two_stage.fetches() if two_stage is not None else {}
         fetches |= preprocessing.fetches()
         _opened = _Opened(key, model, heads, two_stage, preprocessing, fetches)
+        if weights_seed is not None:
+            model.move_weights(weights_seed, [*fetches.values(), model.input_name])
+            _opened.proven = True  # of the graph as it was exported, where that is asked
     return _opened
 
 

@@ -10,10 +10,11 @@ import numpy as np
 import tensorflow as tf
 
 from harness.errors import IrproofError, ReferenceFailure
+from harness.reference.rounding import with_moved_weights
 from harness.workers.progress import note
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from harness.reference.question import ModelFiles
@@ -68,6 +69,14 @@ class LoadedModel:
         """The graph with its variables as constants, as far as the named nodes need it."""
         with failing("freeze", self.where):
             return tf1.graph_util.convert_variables_to_constants(self.session, self.graph_def, list(outputs))
+
+    def move_weights(self, seed: int, tensors: Iterable[str]) -> None:
+        """Move the weights by one unit in the last place; of the graph, what the ``tensors`` need remains."""
+        nodes = sorted({name.rpartition(":")[0] or name for name in tensors})
+        moved = with_moved_weights(self.frozen(nodes), seed)
+        self.session.close()
+        self.graph_def = moved
+        self.graph, self.session = graph_session(moved)
 
     def close(self) -> None:
         self.session.close()

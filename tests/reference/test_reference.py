@@ -143,7 +143,7 @@ class TestWhole:
         assert [len(one) for one in found.answer.images] == [1, 1]
         expected = [picture.mean() / 255 for picture in pictures(2)]
         np.testing.assert_allclose([one.scores[0] for one in found.answer.images], expected, rtol=1e-5)
-        assert found.repeat_kinds == ("without oneDNN, one thread",)
+        assert found.repeat_kinds == ("without oneDNN, one thread, weights moved by one ulp, seed 1",)
 
     @pytest.mark.parametrize(("name", "rows"), [("softmax", 1.0), ("identity", None)])
     def test_score_converters(self, folder, references, name, rows):
@@ -187,7 +187,7 @@ class TestNoise:
         assert frozen.repeat_kinds == (
             "input moved by one ulp, seed 1",
             "input moved by one ulp, seed 2",
-            "without oneDNN, one thread",
+            "without oneDNN, one thread, weights moved by one ulp, seed 1",
         )
 
     def test_size(self, frozen):

@@ -32,29 +32,6 @@ NOTHING_TO_CHECK = {"constant_prior_boxes", "kept_aspect", "kept_aspect_given", 
 #: Checks that some graphs have nothing for: which of them have.
 ONLY = {"box_predictor": {catalogue.SSD_MOBILENET_V2, catalogue.SSDLITE_MOBILENET_V2}}
 
-_ROUNDING = (
-    "both TensorFlow and the IR are within a factor of two of float64's truth, but the noise of this trained model is "
-    "measured too small: its repeats move the input, not the weights, whose roundings decide here"
-)
-#: What does not hold yet, and why: not the IR's faults. Whoever removes the reason removes the line.
-KNOWN = {
-    (catalogue.AIY_PERSON_CAT_DOG, "class_scores"): (_ROUNDING, False),
-    (catalogue.AIY_PERSON_CAT_DOG, "mean_and_scale"): (_ROUNDING, False),
-    (catalogue.AIY_PERSON_CAT_DOG, "first_difference"): (_ROUNDING, False),
-    (catalogue.AIY_PERSON_CAT_DOG, "attributes"): (
-        "this era cuts the background off before its sigmoid: the reference cannot show that column, the IR has it",
-        True,
-    ),
-    (catalogue.AIY_PERSON_CAT_DOG, "batch"): (
-        "the graph takes one image at a time, and the reference does not ask it image by image; TestTrained does",
-        True,
-    ),
-    (catalogue.SSD_MOBILENET_V1_QUANTIZED, "dynamic"): (
-        "two answers of one IR are compared without the heads that could explain decisions which roundings turn over",
-        False,
-    ),
-}
-
 #: What the trained detector finds on the photos: scene, class (1 person, 2 cat, 3 dog), how many, the score of each.
 FINDS = [
     ("image1", 3, 1, 0.4),
@@ -80,12 +57,9 @@ class TestChecks:
     @pytest.mark.parametrize(
         ("name", "variant"), VARIANTS, ids=[" ".join([name, *map(str, one.values())]) for name, one in VARIANTS]
     )
-    def test_passes(self, lab, model, name, variant, request):
+    def test_passes(self, lab, model, name, variant):
         """The chain's IR passes the check; one that has nothing to check says so, and only where that is known."""
         check = all_checks()[name]
-        if (model, name) in KNOWN:
-            reason, strict = KNOWN[model, name]
-            request.applymarker(pytest.mark.xfail(reason=reason, strict=strict))
 
         result = check(lab.correct(model.folder), **variant)
 
