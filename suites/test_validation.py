@@ -15,3 +15,8 @@ def test_same_pixels(evidence, prove):
 @pytest.mark.requirement(*validation.inputs_and_outputs.requirements)
 def test_inputs_and_outputs(evidence, prove):
     prove(validation.inputs_and_outputs(evidence))
+
+
+@pytest.mark.requirement(*validation.outputs_accounted.requirements)
+def test_outputs_accounted(evidence, prove):
+    prove(validation.outputs_accounted(evidence))

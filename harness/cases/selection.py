@@ -103,7 +103,7 @@ def _built_in(profile: str) -> list[Listed]:
             name=spec.name,
             family=spec.family,
             era=spec.era,
-            model_format="frozen",
+            model_format=spec.forms[0],
             traits=spec.traits,
             origin="built-in",
             load=_loader(spec.name),

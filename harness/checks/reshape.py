@@ -99,7 +99,7 @@ def dynamic(evidence: Evidence) -> Comparison | NotApplicable:
             return NotApplicable("the device has no PSROIPooling for open shapes")
         raise
     parts = {
-        "against the static IR": _same_answers(evidence.answer(), answer, evidence),
+        "against the static IR": _same_answers(evidence.answer(heads=True), answer, evidence),
         "against TensorFlow": evidence.compared_detections(view),
     }
     return merge_comparisons("detections", parts)
@@ -131,12 +131,11 @@ def _same_answers(first: Answer, second: Answer, evidence: Evidence) -> Comparis
     """Two answers of one IR to all of the case's images, within TensorFlow's own noise.
 
     Open shapes choose other kernels, whose roundings a quantised graph makes steps of; so close decisions may go the
-    other way, and TensorFlow's heads say which are close. Where the first answer does not follow from those, nothing
-    is explained.
+    other way, and the first answer's heads say which are close. Where that does not follow from its heads, nothing is
+    explained.
     """
     noise = evidence.noise()
     try:
-        explaining = Answer(first.images, evidence.reference().answer.heads)
-        return compare_detections(explaining, second, noise, evidence.suppression)
+        return compare_detections(first, second, noise, evidence.suppression)
     except CaseError:
         return compare_detections(Answer(first.images), second, noise)

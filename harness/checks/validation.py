@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.checks.check import check, facts
+from harness.checks.check import NotApplicable, check, facts
 from harness.checks.result import Finding
 from harness.compare.comparison import Comparison
 from harness.errors import Stage
@@ -15,6 +15,31 @@ if TYPE_CHECKING:
     from harness.checks.evidence import Evidence
 
 _LOSSLESS = (".png", ".bmp")
+
+#: TensorFlow's outputs whose values an IR of a contract answers under names of its own.
+ANSWERED = {
+    "detection_output": (
+        "detection_boxes",
+        "detection_scores",
+        "detection_classes",
+        "num_detections",
+        "detection_masks",
+    ),
+}
+#: TensorFlow's outputs that a contract leaves out: what is ahead of suppression, or beside the detections.
+LEFT_OUT = {
+    "detection_output": (
+        "raw_detection_boxes",
+        "raw_detection_scores",
+        "detection_multiclass_scores",
+        "detection_anchor_indices",
+        "detection_features",
+        "proposal_boxes",
+        "proposal_boxes_normalized",
+        "anchors",
+        "raw_detection_box_feature_map_indices",
+    ),
+}
 
 
 @check("VAL-1", stage=Stage.CASE)
@@ -36,6 +61,32 @@ def same_pixels(evidence: Evidence) -> Comparison:
                 what = f"The IR takes images of {side} {has}, and TensorFlow was asked with {given}."
                 findings.append(Finding(what, {"input": port.name}))
     return facts("images", len(images), findings)
+
+
+@check("VAL-2", stage=Stage.LAYOUT)
+def outputs_accounted(evidence: Evidence) -> Comparison | NotApplicable:
+    """Each of TensorFlow's outputs is answered by the IR, or one that its contract leaves out by name."""
+    contract = evidence.contract
+    if contract is None:
+        return NotApplicable("the IR answers by no contract that is known")
+    outputs = sorted(evidence.reference().outputs)
+    if not outputs:
+        return facts("outputs", 1, [Finding("TensorFlow's graph shows no outputs to account for.")])
+    given = {name for port in evidence.inspection().outputs for name in (port.name, *port.names)}
+    answered = [name for name in outputs if name in given or name in ANSWERED.get(contract, ())]
+    if contract == "detection_output" and "detection_masks" in answered and not given & {"masks"}:
+        answered.remove("detection_masks")
+    left_out = [name for name in outputs if name not in answered and name in LEFT_OUT.get(contract, ())]
+    findings = [
+        Finding(
+            f"TensorFlow's output {name} is neither answered nor left out by the contract {contract}.",
+            {"output": name},
+        )
+        for name in outputs
+        if name not in answered and name not in left_out
+    ]
+    notes = [f"answered: {', '.join(answered)}"] + ([f"left out: {', '.join(left_out)}"] if left_out else [])
+    return facts("outputs", len(outputs), findings, notes)
 
 
 @check("VAL-2", stage=Stage.LAYOUT)

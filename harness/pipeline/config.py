@@ -35,14 +35,7 @@ class PipelineConfig:
         """The hash of the text, for caches."""
         kind = message.model.WhichOneof("model")
         if kind not in ("ssd", "faster_rcnn"):
-            raise PipelineConfigError(
-                "The key model.ssd or model.faster_rcnn is missing."
-                if kind is None
-                else f"Models of the kind model.{kind} are not converted.",
-                where=where,
-                advice="Give the pipeline.config of an SSD, EfficientDet, Faster R-CNN, Mask R-CNN or R-FCN.",
-                requirement="CFG-11",
-            )
+            raise _no_such_model(kind, where)
         self.meta_architecture: MetaArchitecture = kind
         self._model = getattr(message.model, kind)
         self._key = f"model.{kind}"
@@ -123,7 +116,7 @@ class PipelineConfig:
         if kind is None:
             raise self._missing(key)
         if kind != "faster_rcnn_box_coder":
-            raise self._error(f"{key}.{kind} is not converted; faster_rcnn_box_coder is.")
+            raise self._error(f"{key}.{kind} is not converted; faster_rcnn_box_coder is, and ovc keeps any.")
         given = coder.faster_rcnn_box_coder
         scales = (given.y_scale, given.x_scale, given.height_scale, given.width_scale)
         if not min(scales) > 0.0:
@@ -328,3 +321,27 @@ class PipelineConfig:
 def _is_list(value: Any) -> bool:
     # Descriptors say it in ways that differ between the protobuf versions that are supported.
     return isinstance(value, MutableSequence)
+
+
+def _no_such_model(kind: str | None, where: str) -> PipelineConfigError:
+    """Why a kind of model cannot be converted, and what can be done instead."""
+    if kind is None:
+        return PipelineConfigError(
+            "The key model.ssd or model.faster_rcnn is missing.",
+            where=where,
+            advice="Give the pipeline.config of an SSD, EfficientDet, Faster R-CNN, Mask R-CNN or R-FCN.",
+            requirement="CFG-11",
+        )
+    reason = _WITHOUT_EQUAL.get(kind, "its post-processing is none that DetectionOutput stands for")
+    return PipelineConfigError(
+        f"Models of the kind model.{kind} are not converted: {reason}.",
+        where=where,
+        advice="Convert it with OpenVINO's own ovc (--converter ovc), which keeps TensorFlow's outputs and operations.",
+        requirement="CFG-11",
+    )
+
+
+# What such a model does that no operation of OpenVINO does at once.
+_WITHOUT_EQUAL = {
+    "center_net": "its detections are peaks of heat maps, without anchors to decode and boxes to suppress"
+}

@@ -14,7 +14,9 @@ from harness.errors import UsageError
 
 
 def spec(name, quick):
-    return types.SimpleNamespace(name=name, family="ssd", era="1.14", traits=frozenset(), quick=quick, design=None)
+    return types.SimpleNamespace(
+        name=name, family="ssd", era="1.14", traits=frozenset(), forms=("frozen",), quick=quick, design=None
+    )
 
 
 @pytest.fixture(autouse=True)

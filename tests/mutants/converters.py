@@ -6,6 +6,7 @@ import dataclasses
 from pathlib import Path
 
 from harness.converters.chain import convert
+from harness.converters.ovc import convert as ovc
 from harness.converters.request import ConversionRequest
 from harness.pipeline.config import PipelineConfig
 from harness.pipeline.input_size import expected_input_size
@@ -45,11 +46,30 @@ def height_and_width_exchanged(request: ConversionRequest) -> Path:
     return convert(dataclasses.replace(request, input_shape=(batch, width, height, channels)))
 
 
+def without_raw_boxes(request: ConversionRequest) -> Path:
+    """OpenVINO's own conversion without one of TensorFlow's outputs."""
+    path = ovc(request)
+    _edit(path, _drop_raw_boxes)
+    return path
+
+
+def _drop_raw_boxes(model) -> None:
+    (result,) = [one for one in model.get_results() if "raw_detection_boxes" in one.input_value(0).get_names()]
+    model.remove_result(result)
+
+
 def _reshape(path: Path, change) -> None:
+    def edit(model) -> None:
+        model.reshape(change([side.get_length() for side in model.input(0).get_partial_shape()]))
+
+    _edit(path, edit)
+
+
+def _edit(path: Path, edit) -> None:
     import openvino as ov
 
     model = ov.Core().read_model(str(path))
-    model.reshape(change([side.get_length() for side in model.input(0).get_partial_shape()]))
+    edit(model)
     target = path.with_name("changed.xml")
     ov.save_model(model, str(target), compress_to_fp16=False)
     del model
@@ -59,3 +79,4 @@ def _reshape(path: Path, change) -> None:
 
 for _one in (ignores_input_shape, wrong_size, batch_of_two, height_and_width_exchanged):
     _one.claims = _CLAIMS  # type: ignore[attr-defined]
+without_raw_boxes.claims = {"contract": "tf_outputs"}  # type: ignore[attr-defined]

@@ -380,6 +380,14 @@ class TestReading:
         with pytest.raises(PipelineConfigError, match=message):
             PipelineConfig.parse(text)
 
+    def test_what_has_no_equal_is_told_with_the_alternative(self):
+        """CenterNet's and a keypoint coder's refusals say why, and that ovc converts them (CFG-11)."""
+        with pytest.raises(PipelineConfigError, match=r"peaks of heat maps.*OpenVINO's own ovc"):
+            PipelineConfig.parse("model { center_net { num_classes: 3 } }")
+        keypoints = PipelineConfig.parse("model { ssd { box_coder { keypoint_box_coder { num_keypoints: 4 } } } }")
+        with pytest.raises(PipelineConfigError, match=r"keypoint_box_coder is not converted.*ovc"):
+            _ = keypoints.box_coder_scales
+
     def test_deep(self):
         """Braces nested beyond reason are an error, not a crash."""
         with pytest.raises(PipelineConfigError, match="nested too deeply"):
