@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.checks.check import NotApplicable, check, facts
+from harness.checks.exchanged import compare_where_proposals_agree
 from harness.checks.result import Finding
-from harness.checks.stages import detections_of, ir_stages, needed_config
+from harness.checks.stages import crop_edges, detections_of, ir_stages, needed_config
 from harness.compare.comparison import Comparison
 from harness.compare.masks import compare_masks
 from harness.errors import Stage
@@ -104,4 +105,7 @@ def masks(evidence: Evidence) -> Comparison:
     """Each detection that TensorFlow has as well has TensorFlow's mask, on the channel of its own class."""
     evidence.require_floor()
     reference, noise, _ = detections_of(evidence)
-    return compare_masks(reference, evidence.answer(), noise)
+    edges = crop_edges(evidence)
+    return compare_where_proposals_agree(
+        evidence, reference, lambda answer: compare_masks(reference, answer, noise, edges=edges)
+    )

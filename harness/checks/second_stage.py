@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness.checks.check import NotApplicable, check, facts
+from harness.checks.exchanged import compare_where_proposals_agree
 from harness.checks.families import TWO_STAGE
 from harness.checks.proposals import same_attribute
 from harness.checks.result import Finding
@@ -43,7 +44,9 @@ def detections_of_two_stages(evidence: Evidence) -> Comparison:
     """Boxes, scores, classes and their number are TensorFlow's, but for decisions that were truly close."""
     evidence.require_floor()
     reference, noise, suppression = detections_of(evidence)
-    return compare_detections(reference, evidence.answer(), noise, suppression)
+    return compare_where_proposals_agree(
+        evidence, reference, lambda answer: compare_detections(reference, answer, noise, suppression)
+    )
 
 
 @check("DET-1", "DET-2", "DET-3", stage=Stage.HEADS, families=TWO_STAGE, contract="detection_output")
@@ -69,7 +72,9 @@ def position_sensitive_heads(evidence: Evidence) -> Comparison:
         "second stage": compare_second_stage(
             reference_stages(evidence), observed_stages(evidence), two_stage_noise(evidence).second
         ),
-        "detections": compare_detections(reference, evidence.answer(), noise, suppression),
+        "detections": compare_where_proposals_agree(
+            evidence, reference, lambda answer: compare_detections(reference, answer, noise, suppression)
+        ),
     }
     return merge_comparisons("position-sensitive heads", parts)
 

@@ -6,6 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING, Literal
 
 from harness.checks.view import View
+from harness.compare.crop_edges import CropEdges
 from harness.compare.detections import compare_detections
 from harness.compare.noise import Noise
 from harness.compare.suppression import Suppression
@@ -115,6 +116,14 @@ def first_suppressions(evidence: Evidence) -> tuple[Suppression, ...]:
         return _fitting(settings, as_first_stage(reference_stages(evidence)), two_stage_noise(evidence).first)
 
     return evidence.remember("suppressions of proposals", make)
+
+
+def crop_edges(evidence: Evidence, view: View = OWN) -> CropEdges:
+    """What the second and third stage's crops are taken from, and how large they are."""
+    config = needed_config(evidence)
+    height, width = view.size or evidence.own_size
+    stride, side = config.first_stage_features_stride, config.initial_crop_size
+    return CropEdges((-(-height // stride), -(-width // stride)), (side, side))
 
 
 def clipping(fitting: tuple[Suppression, ...]) -> dict[str, bool]:

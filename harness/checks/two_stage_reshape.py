@@ -6,9 +6,10 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from harness.checks.check import NotApplicable, check
+from harness.checks.exchanged import compare_where_proposals_agree
 from harness.checks.families import TWO_STAGE
 from harness.checks.reshape import SIZES, other_size
-from harness.checks.stages import detections_of
+from harness.checks.stages import crop_edges, detections_of
 from harness.checks.view import View
 from harness.compare.comparison import Comparison, merge_comparisons
 from harness.compare.detections import compare_detections
@@ -18,6 +19,7 @@ from harness.errors import Stage
 
 if TYPE_CHECKING:
     from harness.checks.evidence import Evidence
+    from harness.observation.detections import Answer
 
 
 @check("RSH-1", "DET-5", stage=Stage.RESHAPE, families=TWO_STAGE, variants=({"batch": 2}, {"batch": 3}))
@@ -51,8 +53,13 @@ def size_of_two_stages(evidence: Evidence, size: str) -> Comparison | NotApplica
 
 def _answers(evidence: Evidence, view: View) -> Comparison:
     reference, noise, suppression = detections_of(evidence, view)
-    answer = evidence.answer(view)
-    parts = {"detections": compare_detections(reference, answer, noise, suppression)}
-    if any(image.masks is not None for image in reference.images):
-        parts["masks"] = compare_masks(reference, answer, noise)
-    return merge_comparisons(f"answers at {view}", parts)
+    edges = crop_edges(evidence, view)
+    with_masks = any(image.masks is not None for image in reference.images)
+
+    def compare(answer: Answer) -> Comparison:
+        parts = {"detections": compare_detections(reference, answer, noise, suppression)}
+        if with_masks:
+            parts["masks"] = compare_masks(reference, answer, noise, edges=edges)
+        return merge_comparisons(f"answers at {view}", parts)
+
+    return compare_where_proposals_agree(evidence, reference, compare, view)

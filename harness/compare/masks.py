@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.checks.result import Finding
-from harness.compare.comparison import Comparison, Worst, limited, worst_of
+from harness.compare.comparison import Comparison, Explanation, Worst, limited, worst_of
 from harness.compare.head_guesses import sigmoid
 from harness.compare.matching import pair_detections
 from harness.compare.noise import TOLERANCE_FACTOR, Level, Noise, required
@@ -19,14 +19,29 @@ from harness.compare.resolution import logit
 from harness.errors import CaseError
 
 if TYPE_CHECKING:
+    from harness.compare.crop_edges import CropEdges
     from harness.observation.detections import Answer, Detections
 
 #: Of the reference's masks at least so many must have found their counterpart, or too little was compared.
 _LEAST_PAIRED = 0.5
+#: So many masks may differ since their crop's last row hangs on a bit, and one always may.
+_MOST_UNDECIDED = 0.1
+#: A row of zeros at the edge of a crop moves a mask, but never makes another object of it.
+_STILL_THE_SAME = 0.8
+_UNDECIDED = "its box ends at the image's edge, where a bit decides whether TensorFlow's last row of a crop is zero"
 
 
-def compare_masks(reference: Answer, observed: Answer, noise: Noise, *, factor: float = TOLERANCE_FACTOR) -> Comparison:
+def compare_masks(
+    reference: Answer,
+    observed: Answer,
+    noise: Noise,
+    *,
+    edges: CropEdges | None = None,
+    factor: float = TOLERANCE_FACTOR,
+) -> Comparison:
     """Compare the masks of all detections that pair up (class, box and score within tolerance) (MSK-2, MSK-4).
+
+    Where ``edges`` says that the crop along a box is undecided, a mask that differs is explained; few may.
 
     Detections without a counterpart are the matter of :func:`harness.compare.detections.compare_detections`; their
     masks are left out, and counted in the notes. Errors are in logits; what a saturated float32 probability cannot
@@ -38,6 +53,7 @@ def compare_masks(reference: Answer, observed: Answer, noise: Noise, *, factor: 
     """
     findings: list[Finding] = []
     worst: Worst | None = None
+    explanations: list[Explanation] = []
     compared, total, least_iou = 0, 0, 1.0
     for image, (one, two) in enumerate(zip(reference.images, observed.images, strict=False)):
         if one.masks is None or not len(one):
@@ -60,25 +76,32 @@ def compare_masks(reference: Answer, observed: Answer, noise: Noise, *, factor: 
         for first, second in _pairs(one, two, noise, factor):
             pair = _MaskPair(one, two.masks[second], first, level, factor)
             compared += 1
+            place: dict[str, object] = {
+                "image": image,
+                "class": int(one.classes[first]),
+                "detection": second,
+                "reference": first,
+            }
+            fault = pair.fault()
+            if fault is not None and edges is not None and edges.undecided(one.boxes[first]) and pair.is_a_mask:
+                explanations.append(Explanation(f"the mask of detection {second} {fault}; {_UNDECIDED}", place, True))
+                continue
             worst = worst_of([worst, pair.worst])
             least_iou = min(least_iou, pair.iou)
-            fault = pair.fault()
             if fault is not None:
-                place: dict[str, object] = {
-                    "image": image,
-                    "class": int(one.classes[first]),
-                    "detection": second,
-                    "reference": first,
-                }
                 findings.append(pair.finding(f"the mask of detection {second} {fault}", place))
     if total and compared < _LEAST_PAIRED * total and not findings:
         findings.append(Finding(f"only {compared} of TensorFlow's {total} masks have a detection to be compared with"))
+    if len(explanations) > max(1, int(_MOST_UNDECIDED * total)):
+        what = f"{len(explanations)} of {total} masks differ along boxes that end at the image's edge"
+        findings.append(Finding(f"{what}, over the share of {_MOST_UNDECIDED:g} that may"))
     return Comparison(
         "masks",
         limited(findings),
         worst=worst,
         factor=factor,
         compared=compared,
+        explanations=tuple(explanations),
         notes=(f"{compared} of {total} masks compared; the least IoU at one half is {least_iou:.6g}",) if total else (),
     )
 
@@ -104,6 +127,12 @@ class _MaskPair:
         one, two = self.wanted > 0.5, self.seen > 0.5
         union = int((one | two).sum())
         return int((one & two).sum()) / union if union else 1.0
+
+    @property
+    def is_a_mask(self) -> bool:
+        """Whether the values are probabilities of the same object, if not the same ones."""
+        proper = bool(np.isfinite(self.seen).all() and self.seen.min() >= 0.0 and self.seen.max() <= 1.0)
+        return proper and self.iou >= _STILL_THE_SAME
 
     def fault(self) -> str | None:
         """What is wrong, in words; None when nothing is."""
