@@ -165,12 +165,13 @@ class Evidence:
         tools = self._tools
         return self._once(
             ("conversion", input_shape),
-            lambda: convert_case(tools.converter, case, tools.session, limits=tools.limits),
+            lambda: convert_case(tools.converter, case, tools.session, limits=tools.limits, python=tools.python),
         )
 
     def attempt(self, case: Case) -> Conversion:
         """A conversion of something else than the case, such as a damaged copy; not remembered."""
-        return convert_case(self.converter, case, self._tools.session, limits=self._tools.limits)
+        tools = self._tools
+        return convert_case(tools.converter, case, tools.session, limits=tools.limits, python=tools.python)
 
     def scratch(self, name: str) -> Path:
         """A folder of the run's for what is made of the case, by name."""

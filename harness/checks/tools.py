@@ -19,7 +19,7 @@ class Tools:
     """The converter under test, and workers that are started by the first question and serve all cases.
 
     ``session`` is a folder that all processes of one run share: a conversion is made there once. ``limits`` hold for
-    each conversion.
+    each conversion. ``python`` is another Python than this one, in whose environment the converter and the IRs run.
     """
 
     converter: Converter
@@ -27,12 +27,21 @@ class Tools:
     runtime: Runtime
     references: References
     limits: Limits
+    python: Path | None = None
 
     @classmethod
-    def make(cls, converter: Converter, session: Path, *, device: str = "CPU", limits: Limits | None = None) -> Tools:
-        """Tools with the harness's own runtime and TensorFlow; no process is started yet."""
-        runtime = KeptRuntime(device=device, properties=exact_properties(device))
-        return cls(converter, session, runtime, References(), limits or Limits())
+    def make(
+        cls,
+        converter: Converter,
+        session: Path,
+        *,
+        device: str = "CPU",
+        limits: Limits | None = None,
+        python: Path | None = None,
+    ) -> Tools:
+        """Tools with a runtime and the harness's own TensorFlow; no process is started yet."""
+        runtime = KeptRuntime(device=device, properties=exact_properties(device), python=python)
+        return cls(converter, session, runtime, References(), limits or Limits(), python)
 
     def __enter__(self) -> Tools:  # noqa: PYI034 - typing.Self needs Python 3.11
         return self

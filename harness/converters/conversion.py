@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import re
+import subprocess
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -12,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 from harness.cases.cache import atomic_folder, cache_root, digest
 from harness.converters.ready import find_ready
 from harness.converters.registry import version_of
-from harness.errors import ConverterFailure, IrproofError, ReadFailure, Stage
+from harness.errors import ConverterFailure, IrproofError, ReadFailure, Stage, UsageError
 from harness.runtime.ir_file import read_ir_file
 from harness.workers.limits import Limits
 from harness.workers.once import only_one
 from harness.workers.outcome import Outcome, WorkerFailure, tail
+from harness.workers.target import load_target
 from harness.workers.worker import run_isolated
 
 if TYPE_CHECKING:
@@ -51,10 +54,12 @@ def convert_case(
     *,
     limits: Limits | None = None,
     options: Mapping[str, object] = MappingProxyType({}),
+    python: Path | None = None,
 ) -> Conversion:
     """Convert the case, or take what another process of the session has made of it, success or failure.
 
-    ``session`` is the folder that the processes of one run share. IRs of reproducible converters stay in the cache
+    ``session`` is the folder that the processes of one run share. ``python`` names another Python, whose environment
+    the converter runs in, unless it has one of its own. IRs of reproducible converters stay in the cache
     and are used again as long as neither content, options, this project nor OpenVINO change; failures never stay.
 
     Raises the converter's own error where that is an IrproofError of stage convert, else ConverterFailure: for
@@ -65,14 +70,17 @@ def convert_case(
     if converter.way == "ready":
         path = find_ready(Path(converter.target), case.name)
         return Conversion(_whole(path, path.parent), 0.0, "", {}, _hash(path))
-    key = _key(converter, case, options)
+    if converter.prepare:
+        load_target(converter.prepare)()
+        python = None
+    key = _key(converter, case, options, python)
     folder = (cache_root() / "conversions" if converter.reproducible else Path(session)) / key
     failed = Path(session) / f"{key}.failed"
     try:
         if not folder.is_dir() and not failed.is_dir():
             with only_one(folder):
                 if not folder.is_dir() and not failed.is_dir():
-                    return _make(converter, case, options, limits or Limits(), folder, failed)
+                    return _make(converter, case, options, limits or Limits(), folder, failed, python)
         if failed.is_dir():
             raise _recall_failure(failed)
         return _recall(folder)
@@ -85,13 +93,19 @@ def convert_case(
 
 
 def _make(
-    converter: Converter, case: Case, options: Mapping[str, object], limits: Limits, folder: Path, failed: Path
+    converter: Converter,
+    case: Case,
+    options: Mapping[str, object],
+    limits: Limits,
+    folder: Path,
+    failed: Path,
+    python: Path | None,
 ) -> Conversion:
     try:
         with atomic_folder(folder) as scratch:
             output_dir = scratch / "ir"
             output_dir.mkdir()
-            made, outcome = _run(converter, case, options, limits, output_dir)
+            made, outcome = _run(converter, case, options, limits, output_dir, python)
             path = _whole(made["path"], output_dir)
             told = {
                 "ir": path.relative_to(scratch).as_posix(),
@@ -109,7 +123,12 @@ def _make(
 
 
 def _run(
-    converter: Converter, case: Case, options: Mapping[str, object], limits: Limits, output_dir: Path
+    converter: Converter,
+    case: Case,
+    options: Mapping[str, object],
+    limits: Limits,
+    output_dir: Path,
+    python: Path | None,
 ) -> tuple[dict[str, Any], Outcome]:
     request = {
         "model_path": case.model_path.absolute(),
@@ -123,7 +142,7 @@ def _run(
         "options": dict(options),
     }
     arguments = {"way": converter.way, "target": converter.target, "request": request}
-    outcome = run_isolated("harness.converters.invoke:invoke", arguments, limits)
+    outcome = run_isolated("harness.converters.invoke:invoke", arguments, limits, python=python)
     if outcome.error is not None:
         raise _failure(converter, outcome) from None
     return outcome.value, outcome
@@ -166,14 +185,15 @@ def _whole(path: Path, output_dir: Path) -> Path:
     return path
 
 
-def _key(converter: Converter, case: Case, options: Mapping[str, object]) -> str:
+def _key(converter: Converter, case: Case, options: Mapping[str, object], python: Path | None) -> str:
     """A name for what comes out: of a reproducible converter by all that it depends on, else by who asks for what."""
     words = re.sub(r"[^A-Za-z0-9._-]+", "_", case.name)[:60]
     asked = json.dumps([converter.spec, converter.target, sorted(options.items())], default=str)
     shape = [case.model_format, case.input_shape, case.family, case.era]
     if not converter.reproducible:
-        return f"{words}-{digest(asked, case.name, repr(shape), str(case.model_path))[:16]}"
-    parts: list[str | bytes | Path] = [asked, repr(shape), converter.version, *_content(case), *_own_source()]
+        return f"{words}-{digest(asked, case.name, repr(shape), str(case.model_path), str(python))[:16]}"
+    parts: list[str | bytes | Path] = [asked, repr(shape), converter.version, *_content(case)]
+    parts += _own_source(converter, python)
     return f"{words}-{digest(*parts)[:32]}"
 
 
@@ -191,11 +211,32 @@ def _content(case: Case) -> list[str | Path]:
     return parts
 
 
-def _own_source() -> list[str | Path]:
+def _own_source(converter: Converter, python: Path | None) -> list[str | Path]:
+    """What else comes out depends on: this project's files, or those that the converter names, and packages."""
     package = Path(__file__).parents[1]
-    files = sorted(file for file in package.rglob("*") if file.is_file() and file.suffix in (".py", ".json", ".toml"))
-    parts: list[str | Path] = [version_of(name) for name in ("openvino", "numpy", "tensorboard")]
+    places = [package / name for name in converter.sources] or [package]
+    found = [file for place in places for file in ([place] if place.is_file() else place.rglob("*"))]
+    files = sorted(file for file in found if file.is_file() and file.suffix in (".py", ".json", ".toml"))
+    parts: list[str | Path] = [_packages(python)] if python else []
+    if not python:
+        parts += [version_of(name) for name in ("openvino", "numpy", "tensorboard")]
     return parts + [part for file in files for part in (file.relative_to(package).as_posix(), file)]
+
+
+@functools.cache
+def _packages(python: Path) -> str:
+    """Everything that is installed beside another Python, by name and version."""
+    asked = (
+        "import importlib.metadata as m, sys;"
+        "print(sys.version, sorted({str((d.metadata['Name'], d.version)) for d in m.distributions()}))"
+    )
+    try:
+        done = subprocess.run([str(python), "-c", asked], capture_output=True, text=True, check=True, timeout=60)
+    except (OSError, subprocess.SubprocessError) as error:
+        raise UsageError(
+            "The Python for converter and IRs does not run.", where=f"{python}: {error}", advice="Name another one."
+        ) from None
+    return done.stdout
 
 
 def _hash(path: Path) -> str:

@@ -28,7 +28,9 @@ class Converter:
     ``spec`` is what the caller wrote; ``way`` how it is called: a ``callable`` named by ``target``
     (``module:attribute`` or ``/path/file.py:attribute``), a ``command`` whose template is ``target``, or ``ready`` IRs
     in the folder ``target``. ``reproducible`` ones answer a content always alike as long as this project and OpenVINO
-    are the same, so that their IRs may be kept between sessions.
+    are the same, so that their IRs may be kept between sessions; ``sources`` then names the files and folders of this
+    project that matter, where these are not all. ``prepare`` is the function, as a target, that sets up an environment
+    of the converter's own before its first conversion, and is quick from then on.
     """
 
     spec: str
@@ -38,6 +40,8 @@ class Converter:
     version: str = ""
     claims: Claims = dataclasses.field(default_factory=Claims)
     reproducible: bool = False
+    sources: tuple[str, ...] = ()
+    prepare: str = ""
     options: Mapping[str, object] = dataclasses.field(default_factory=dict)
 
 
@@ -143,5 +147,6 @@ _BUILT_IN = {
         version_of("openvino"),
         _OVC,
         reproducible=True,
+        sources=("converters/ovc.py", "converters/invoke.py", "converters/request.py"),
     ),
 }

@@ -46,12 +46,12 @@ def certify(run: Run) -> Certificate:
         complete=not_run == 0,
         converter=ConverterFacts(
             name=converter.name,
-            version=str(getattr(converter, "version", "") or ""),
+            version=_version(run),
             spec=run.options.converter,
             claims=_claims(converter),
         ),
         device=DeviceFacts(run.options.device, dict(sorted(run.properties.items()))),
-        versions=dict(sorted((versions() | run.versions).items())),
+        versions=dict(sorted((_own_versions(run) | run.versions).items())),
         seeds=dict(sorted(run.seeds.items())),
         cases=tuple(_facts(run, name) for name in sorted(run.selection)),
         results=results,
@@ -81,6 +81,17 @@ def judged_expectations(run: Run, results: Sequence[Result]) -> tuple[Expectatio
     partial = bool(run.parts()) or bool(run.planned - run.reported)
     scope = Scope(selected=tuple(run.selection), known=known, left_out=run.left_out, partial=partial)
     return judge(run.expectations, results, scope)
+
+
+def _own_versions(run: Run) -> dict[str, str]:
+    """The versions of this environment, without the OpenVINO that another one brings."""
+    return versions() | ({"openvino": "unknown, nothing ran"} if run.options.python else {})
+
+
+def _version(run: Run) -> str:
+    if run.options.python and run.converter.name == "ovc":
+        return run.versions.get("openvino", "")  # its own version is that of this environment
+    return str(getattr(run.converter, "version", "") or "")
 
 
 def _place(result: Result) -> tuple[str, str, str]:

@@ -26,7 +26,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def tools(request: pytest.FixtureRequest) -> Iterator[Tools]:
     """The converter under test, the runtime and TensorFlow, for whatever has no case of its own."""
     run = run_of(request.config)
-    with Tools.make(run.converter, run.shared, device=run.options.device) as made:
+    with Tools.make(run.converter, run.shared, device=run.options.device, python=run.options.python) as made:
         yield made
 
 

@@ -27,6 +27,7 @@ class Options:
     long: bool = False
     expectations: Path | None = None
     write_expectations: Path | None = None
+    python: Path | None = None
 
     def hindrances(self) -> tuple[str, ...]:
         """Why a run with these options is informational; empty for profile ``full`` and defaults alone.
@@ -39,6 +40,7 @@ class Options:
         reasons += ["--zoo"] if self.zoo else []
         reasons += [f"--device {self.device}"] if self.device != DEFAULT_DEVICE else []
         reasons += ["--expectations"] if self.expectations else []
+        reasons += ["--python"] if self.python else []
         return tuple(reasons)
 
     def repeating(self, case: str) -> list[str]:
@@ -49,6 +51,7 @@ class Options:
             words += ["--model-dir", str(folder)]
         words += ["--zoo", str(self.zoo)] if self.zoo else []
         words += ["--device", self.device] if self.device != DEFAULT_DEVICE else []
+        words += ["--python", str(self.python)] if self.python else []
         words += ["--profile", self.profile] if self.profile != DEFAULT_PROFILE else []
         return words
 
@@ -93,6 +96,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=DEFAULT_DEVICE,
         metavar="DEVICE",
         help="the OpenVINO device that the IRs run on (default: %(default)s)",
+    )
+    group.addoption(
+        "--python",
+        dest="irproof_python",
+        default=None,
+        metavar="FILE",
+        help="the Python in whose environment converter and IRs run, with its OpenVINO (default: this one)",
     )
     group.addoption(
         "--profile",
@@ -142,4 +152,5 @@ def options_of(config: pytest.Config) -> Options:
         long=option.irproof_long,
         expectations=path(option.irproof_expectations),
         write_expectations=path(option.irproof_write_expectations),
+        python=path(option.irproof_python),
     )

@@ -43,6 +43,9 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         raise pytest.UsageError(
             f"--write-expectations writes a first file, and {target} exists. What to do: name another file."
         )
+    python = run.options.python
+    if python is not None and not python.is_file():
+        raise pytest.UsageError(f"--python has to name an interpreter, and there is no file {python}.")
     _ = run.expectations, run.converter, run.selection
 
 
