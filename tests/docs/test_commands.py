@@ -28,6 +28,8 @@ SETS_UP = (
     r"\.venv/bin/pytest tests",
     r"pip install --upgrade openvino",
 )
+#: What fetches other versions of OpenVINO: tests/gate runs it with environments that are there.
+FETCHES = (r"python -m harness\.gate openvino==[\d.]+ openvino==[\d.]+",)
 #: What needs a vendor's own package, tool or files: the words before it are checked by tests/converters.
 A_VENDORS_OWN = (
     r"pytest --converter my_package:convert",
@@ -74,7 +76,7 @@ def test_the_known_failures_are_read(tmp_path):
 @pytest.mark.parametrize(("page", "command"), commands())
 def test_command(page, command, model_folder, tmp_path):
     """The command does what the page says, or is what an environment is set up with."""
-    if any(re.fullmatch(pattern, command) for pattern in (*SETS_UP, *A_VENDORS_OWN)):
+    if any(re.fullmatch(pattern, command) for pattern in (*SETS_UP, *FETCHES, *A_VENDORS_OWN)):
         return
     tox = re.fullmatch(r"python -m pip install tox && python -m tox -e ([\w,]+)(?: -- [\w=. ]+)?", command)
     if tox:
