@@ -71,7 +71,10 @@ def convert_case(
         path = find_ready(Path(converter.target), case.name)
         return Conversion(_whole(path, path.parent), 0.0, "", {}, _hash(path))
     if converter.prepare:
-        load_target(converter.prepare)()
+        try:
+            load_target(converter.prepare)()
+        except IrproofError as error:
+            raise ConverterFailure(error.what, where=error.where, advice=error.advice) from None
         python = None
     key = _key(converter, case, options, python)
     folder = (cache_root() / "conversions" if converter.reproducible else Path(session)) / key

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from harness import __version__
+from harness.converters import mo
 from harness.converters.claims import Claims
 from harness.converters.command import parse_template
 from harness.errors import UsageError
@@ -60,11 +61,23 @@ _CHAIN = Claims(
 # It reads no checkpoints of the second version beside an inference graph.
 _OVC = Claims(formats=frozenset({"frozen", "frozen_text", "meta_graph", "saved_model"}), contract="tf_outputs")
 
+# What its configurations are for; it has none for FakeQuant graphs and classifiers, which it takes as they are.
+_MO = Claims(
+    families=frozenset(mo.CONFIGURATIONS),
+    eras=frozenset(era for eras in mo.CONFIGURATIONS.values() for era in eras),
+    contract="detection_output",
+    options={
+        "transformations_config": "another of its configurations, by name or path",
+        "reverse_input_channels": "take BGR in place of RGB",
+    },
+)
+
 
 def resolve(spec: str) -> Converter:
     """The converter that ``spec`` names.
 
-    ``chain`` (built in: the replacer chain), ``ovc`` (OpenVINO's own ``convert_model``), the name of an installed
+    ``chain`` (built in: the replacer chain), ``ovc`` (OpenVINO's own ``convert_model``), ``mo`` (Model
+    Optimizer 2024.6), the name of an installed
     entry point of the group ``irproof.converters``, ``command:TEMPLATE``, ``ir:FOLDER``, ``module:attribute`` or
     ``path/file.py:attribute``. A vendor's code is imported in a worker, never here.
 
@@ -148,5 +161,16 @@ _BUILT_IN = {
         _OVC,
         reproducible=True,
         sources=("converters/ovc.py", "converters/invoke.py", "converters/request.py"),
+    ),
+    "mo": Converter(
+        "mo",
+        "mo",
+        "callable",
+        "harness.converters.mo:convert",
+        mo.VERSION,
+        _MO,
+        reproducible=True,
+        sources=("converters/mo.py", "converters/invoke.py", "converters/request.py"),
+        prepare="harness.converters.mo:prepare",
     ),
 }

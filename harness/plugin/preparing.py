@@ -12,6 +12,7 @@ from harness.errors import IrproofError
 from harness.plugin.collecting import is_proof
 from harness.plugin.state import run_of
 from harness.workers.once import only_one
+from harness.workers.target import load_target
 
 if TYPE_CHECKING:
     from harness.cases.case import Case
@@ -22,11 +23,32 @@ if TYPE_CHECKING:
 def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, object]:
     """Build what the collected checks need; a model that cannot be built fails at its own checks, with the reason."""
     config = session.config
+    run = run_of(config)
+    if not config.option.collectonly and not session.testsfailed and not run.is_worker and run.concerns_suites():
+        set_up(config, run)
     if not config.option.collectonly and not session.testsfailed:
         names = wanted(run_of(config), session.items)
         if names:
             build(config, names)
     return (yield)
+
+
+def set_up(config: pytest.Config, run: Run) -> None:
+    """Make the environment that the converter needs, with progress; raises pytest.UsageError where that fails."""
+    claimed = (run.converter.claims.refusal(cast("Case", listed)) is None for listed in run.selection.values())
+    if not run.converter.prepare or not any(claimed):
+        return
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+
+    def say(line: str) -> None:
+        if reporter is not None:
+            reporter.ensure_newline()
+            reporter.write_line(line)
+
+    try:
+        load_target(run.converter.prepare)(say)
+    except IrproofError as error:
+        raise pytest.UsageError(str(error)) from error
 
 
 def wanted(run: Run, items: list[pytest.Item]) -> list[str]:

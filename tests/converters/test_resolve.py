@@ -20,7 +20,7 @@ VENDORS = str(Path(__file__).with_name("vendors.py"))
 class TestResolve:
     def test_built_in(self):
         """The built-in ones have a name, a version and claims."""
-        for name in ("chain", "ovc"):
+        for name in ("chain", "ovc", "mo"):
             found = resolve(name)
             assert (found.name, found.way) == (name, "callable")
             assert found.version
@@ -59,7 +59,7 @@ class TestResolve:
         entry = importlib.metadata.EntryPoint("acme", f"{VENDORS}:ready_made", registry.GROUP)
         monkeypatch.setattr(registry, "_entry_points", lambda: {"acme": entry})
         assert resolve("acme").name == "acme"
-        assert [found.name for found in installed()] == ["chain", "ovc", "acme"]
+        assert [found.name for found in installed()] == ["chain", "ovc", "mo", "acme"]
 
     def test_command(self):
         """A command goes by its program."""
