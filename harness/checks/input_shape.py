@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from harness.checks.check import NotApplicable, check, facts
 from harness.checks.families import DETECTORS, SINGLE_STAGE
 from harness.checks.result import Finding
+from harness.checks.stages import detections_of
 from harness.checks.view import View
 from harness.compare.comparison import Comparison, merge_comparisons
 from harness.compare.detections import compare_detections
@@ -125,10 +126,10 @@ def _given(evidence: Evidence, applies: Callable[[ImageResizer | None], bool], k
     refused = evidence.refused_size(view)
     if refused is not None:
         return dataclasses.replace(shape, notes=(f"the answers have no oracle at that size: {refused}",))
-    reference, noise = evidence.reference(view).answer, evidence.noise(view)
+    reference, noise, suppression = detections_of(evidence, view)
     observations = evidence.observation(view, input_shape=asked)
     answer = Answer(tuple(image for one in observations for image in one.answer.images))
-    parts = {"shape": shape, "detections": compare_detections(reference, answer, noise, evidence.suppression)}
+    parts = {"shape": shape, "detections": compare_detections(reference, answer, noise, suppression)}
     return merge_comparisons("input", parts)
 
 
