@@ -28,6 +28,18 @@ class Options:
     expectations: Path | None = None
     write_expectations: Path | None = None
     python: Path | None = None
+    in_toto: Path | None = None
+    markdown: Path | None = None
+
+    def written(self) -> dict[str, Path]:
+        """The files that are written at the end, by their options."""
+        files = {
+            "--certificate": self.certificate,
+            "--html": self.html,
+            "--in-toto": self.in_toto,
+            "--markdown": self.markdown,
+        }
+        return {name: path for name, path in files.items() if path is not None}
 
     def hindrances(self) -> tuple[str, ...]:
         """Why a run with these options is informational; empty for profile ``full`` and defaults alone.
@@ -112,6 +124,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="quick: what a change needs (default); full: everything, and the only one that certifies",
     )
     group.addoption("--certificate", dest="irproof_certificate", default=None, metavar="FILE", help="write JSON there")
+    group.addoption(
+        "--in-toto",
+        dest="irproof_in_toto",
+        default=None,
+        metavar="FILE",
+        help="write an in-toto Statement (test-result) on the certificate there, to be signed",
+    )
+    group.addoption(
+        "--markdown", dest="irproof_markdown", default=None, metavar="FILE", help="write a summary as Markdown there"
+    )
     group.addoption("--html", dest="irproof_html", default=None, metavar="FILE", help="write a report as HTML there")
     group.addoption(
         "--expectations",
@@ -153,4 +175,6 @@ def options_of(config: pytest.Config) -> Options:
         expectations=path(option.irproof_expectations),
         write_expectations=path(option.irproof_write_expectations),
         python=path(option.irproof_python),
+        in_toto=path(option.irproof_in_toto),
+        markdown=path(option.irproof_markdown),
     )

@@ -22,6 +22,7 @@ from harness.checks.result import CheckResult, Finding
 from harness.errors import IrproofError, Stage
 from harness.expectations.entry import expected_by
 from harness.plugin.collecting import is_proof, requirements_of
+from harness.plugin.junit import properties_of
 from harness.plugin.message import expected_reason, failure, reason
 from harness.plugin.state import run_of
 
@@ -142,6 +143,7 @@ def record(item: pytest.Item, check: CheckResult, case: str | None = None) -> Re
     result = dataclasses.replace(result, expected=expected_by(run_of(item.config).expectations, result))
     item.stash[STARTED] = now
     item.stash.setdefault(RECORDED, []).append(result)
+    item.user_properties += properties_of(result)
     return result
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness import __version__
-from harness.certificate import Certificate, write
+from harness.certificate import Certificate, in_toto, markdown, write
 from harness.certificate.atomic import write_text
 from harness.certificate.model import SUITE_VERSION
 from harness.certificate.versions import versions
@@ -14,6 +14,7 @@ from harness.expectations import write_expectations
 from harness.plugin import distribution, summary
 from harness.plugin.certifying import certify
 from harness.plugin.gathering import Gathering
+from harness.plugin.junit import describe_suite
 from harness.plugin.state import run_of
 from harness.report import render
 
@@ -35,9 +36,11 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     run = run_of(session.config)
     if not run.concerns_suites():
         return
-    for name, path in (("--certificate", run.options.certificate), ("--html", run.options.html)):
-        if path is not None and path.is_dir():
+    for name, path in run.options.written().items():
+        if path.is_dir():
             raise pytest.UsageError(f"{name} has to name a file, and {path} is a folder.")
+    if run.options.in_toto is not None and run.options.certificate is None:
+        raise pytest.UsageError("--in-toto states the hash of a certificate's file: give --certificate FILE too.")
     target = run.options.write_expectations
     if target is not None and target.exists():
         raise pytest.UsageError(
@@ -66,6 +69,7 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     ]
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest's own writer of JUnit XML
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """Reach the verdict, write certificate and report, and make the verdict the exit status."""
     config = session.config
@@ -83,11 +87,16 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         return
     certificate = certify(run)
     config.stash[CERTIFICATE] = certificate
+    describe_suite(config, certificate)
     try:
         if run.options.certificate is not None:
             write(certificate, run.options.certificate)
         if run.options.html is not None:
             write_text(run.options.html, render(certificate))
+        if run.options.in_toto is not None and run.options.certificate is not None:
+            write_text(run.options.in_toto, in_toto.text(certificate, run.options.certificate.name))
+        if run.options.markdown is not None:
+            write_text(run.options.markdown, markdown.text(certificate))
         if run.options.write_expectations is not None:
             subject = certificate.converter.name
             run.expectations_written = write_expectations(
@@ -107,13 +116,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     certificate = config.stash.get(CERTIFICATE, None)
     if certificate is not None:
         summary.show(terminalreporter, certificate)
-        for name, path in (("certificate", run.options.certificate), ("report", run.options.html)):
-            if path is not None and path.is_file() and not run.write_error:
-                terminalreporter.write_line(f"{name}: {path}")
+        names = {"--html": "report", "--in-toto": "statement", "--markdown": "summary"}
+        for name, path in run.options.written().items():
+            if path.is_file() and not run.write_error:
+                terminalreporter.write_line(f"{names.get(name, name.removeprefix('--'))}: {path}")
         if run.expectations_written is not None:
-            count, path = run.expectations_written, run.options.write_expectations
-            terminalreporter.write_line(f"expectations: {count} written to {path}; give each its link before use")
-    elif run.options.certificate is not None or run.options.html is not None:
+            count, target = run.expectations_written, run.options.write_expectations
+            terminalreporter.write_line(f"expectations: {count} written to {target}; give each its link before use")
+    elif run.options.written():
         why = run.verdict_missing or "no check of the suites ran to its end"
         terminalreporter.write_line(f"irproof wrote no certificate: {why}.", yellow=True)
     if run.write_error:
