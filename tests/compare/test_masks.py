@@ -129,6 +129,16 @@ class TestWrong:
         )
         assert "in the mean" in comparison.findings[0].what
 
+    def test_small_error_of_one(self, reference, logits):
+        """A single mask may move more than most do, as its box has, while each value stays within tolerance."""
+        level = dataclasses.replace(NOISE.mask_logits, typical=1e-5)
+        moved = logits.copy()
+        moved[2] += 2e-4
+        comparison = compare_masks(
+            reference, with_masks(reference, sigmoid(moved)), dataclasses.replace(NOISE, mask_logits=level)
+        )
+        assert comparison.outcome == "passed"
+
     def test_other_size(self, reference):
         """Masks of 33 x 33 are not those of 15 x 15."""
         comparison = compare_masks(reference, with_masks(reference, np.zeros((6, 33, 33))), NOISE)
