@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import json
 import re
+import shutil
 import subprocess
 from pathlib import Path
 from types import MappingProxyType
@@ -80,19 +81,22 @@ def convert_case(
     folder = (cache_root() / "conversions" if converter.reproducible else Path(session)) / key
     failed = Path(session) / f"{key}.failed"
     try:
-        if not folder.is_dir() and not failed.is_dir():
+        found = _recall(folder)
+        if found is None and not failed.is_dir():
             with only_one(folder):
-                if not folder.is_dir() and not failed.is_dir():
+                found = _recall(folder)
+                if found is None and not failed.is_dir():
+                    shutil.rmtree(folder, ignore_errors=True)  # whatever is there was spoilt
                     return _make(converter, case, options, limits or Limits(), folder, failed, python)
-        if failed.is_dir():
-            raise _recall_failure(failed)
-        return _recall(folder)
     except OSError as error:
         raise ConverterFailure(
             f"The IR cannot be kept: {error.strerror or error}.",
             where=str(error.filename or folder),
             advice="See whether the disk is full, and the folder writable; IRPROOF_CACHE names another one.",
         ) from None
+    if found is None:
+        raise _recall_failure(failed)
+    return found
 
 
 def _make(
@@ -122,7 +126,14 @@ def _make(
     except IrproofError as error:
         _remember_failure(failed, error)
         raise
-    return dataclasses.replace(_recall(folder), kept=False)
+    found = _recall(folder)
+    if found is None:
+        raise ConverterFailure(
+            "The IR was spoilt while it was kept.",
+            where=str(folder),
+            advice="See whether another program writes into the cache's folder.",
+        )
+    return dataclasses.replace(found, kept=False)
 
 
 def _run(
@@ -246,9 +257,14 @@ def _hash(path: Path) -> str:
     return digest(path, path.with_suffix(".bin"))
 
 
-def _recall(folder: Path) -> Conversion:
-    told = json.loads((folder / "conversion.json").read_text(encoding="utf-8"))
-    return Conversion(ir_path=folder / told.pop("ir"), kept=True, **told)
+def _recall(folder: Path) -> Conversion | None:
+    """What was made, or None where nothing is there, or what is there is not what was made."""
+    try:
+        told = json.loads((folder / "conversion.json").read_text(encoding="utf-8"))
+        found = Conversion(ir_path=folder / told.pop("ir"), kept=True, **told)
+        return found if _hash(found.ir_path) == found.hash else None
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return None
 
 
 def _remember_failure(failed: Path, error: IrproofError) -> None:
