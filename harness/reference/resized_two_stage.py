@@ -13,6 +13,7 @@ import numpy as np
 
 from harness.errors import ReferenceFailure
 from harness.reference.graph_view import node_name
+from harness.reference.loop_body import RESIZED, without_loop
 from harness.reference.session import failing, graph_session, tf1
 
 if TYPE_CHECKING:
@@ -30,23 +31,32 @@ class ResizedTwoStage:
     """A two-stage detector at any size and batch; ``fetches`` are the outputs and heads of the uncut graph."""
 
     def __init__(self, model: LoadedModel, preprocessing: Preprocessing, fetches: Mapping[str, str]) -> None:
-        if preprocessing.resized is None or preprocessing.image is None:
+        resized = f"{RESIZED}:0" if preprocessing.looped else preprocessing.resized
+        if resized is None or preprocessing.image is None:
             raise ReferenceFailure(
-                "There is no oracle for another size of this model: its Preprocessor is not where one of TensorFlow 1"
-                " has it.",
+                "There is no oracle for another size of this model: its Preprocessor is not where exporters have it.",
                 where=model.where,
                 advice="Check this model at its own size.",
                 requirement="RSH-1",
             )
         self._model = model
-        self._resized: str = preprocessing.resized
+        self._resized: str = resized
         # Exporters of early 2018 took the size from the image itself.
         self._sizes = preprocessing.sizes
         self._image: str = preprocessing.image
-        own = [name for name in (preprocessing.resized, preprocessing.sizes) if name is not None]
+        own = [name for name in (resized, preprocessing.sizes) if name is not None]
         self._fetches = {key: name for key, name in fetches.items() if name not in own}
         wanted = sorted({node_name(name) for name in self._fetches.values()})
         frozen = model.frozen(wanted)
+        if preprocessing.looped:
+            frozen = without_loop(frozen, preprocessing.image)
+            if frozen is None:
+                raise ReferenceFailure(
+                    "There is no oracle for another size of this model: what its preprocessing loop does is not known.",
+                    where=model.where,
+                    advice="Check this model at its own size.",
+                    requirement="RSH-1",
+                )
         for node in frozen.node:
             if node.name in {node_name(name) for name in own}:
                 dtype = _FLOAT if node.name == node_name(self._resized) else _INT32
@@ -82,6 +92,13 @@ class ResizedTwoStage:
         model = self._model
         probe = np.repeat(images[:1], model.static_batch or 1, axis=0)
         whole = model.run(dict(fetches), {model.input_name: probe})
+        if "resized" not in whole:  # nothing comes out of a loop before it is normalised
+            height, width = whole["image"].shape[1:3]
+            rows, columns = (
+                np.arange(side) * has // side for side, has in zip((height, width), probe.shape[1:3], strict=True)
+            )
+            whole["resized"] = probe[:, rows][:, :, columns]
+            whole |= model.run(dict(fetches), {model.input_name: whole["resized"]})
         again = self.run(whole["resized"])
         for key in ("detection_boxes", "detection_scores", "num_detections"):
             one, two = whole[f"output {key}"], again[f"output {key}"]

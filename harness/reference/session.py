@@ -97,11 +97,12 @@ class FunctionModel(LoadedModel):
         self.where = where
         names = sorted(function.structured_outputs)
         _require_detections(names, where)
-        flat = convert_variables_to_constants_v2(function, lower_control_flow=False)
+        with _functions_forgotten():
+            flat = convert_variables_to_constants_v2(function, lower_control_flow=False)
         self.graph_def = flat.graph.as_graph_def()
-        self.graph, self.session = graph_session(self.graph_def)
         self.input_name = flat.inputs[0].name
         self.output_names = dict(zip(names, (tensor.name for tensor in flat.outputs), strict=True))
+        self.graph, self.session = graph_session(self.graph_def)
 
     def frozen(self, outputs: Sequence[str]) -> Any:
         """The part of the graph that the named nodes need; its variables are constants already."""
@@ -157,6 +158,21 @@ def load(files: ModelFiles) -> LoadedModel:
             if files.format == "checkpoint":
                 _restore(graph, session, files)
             return LoadedModel(graph, session, where)
+
+
+@contextlib.contextmanager
+def _functions_forgotten() -> Iterator[None]:
+    """Let TensorFlow forget the functions that it makes in here, once they are in a graph of their own.
+
+    Their names are the same for every model, and what they do is not: the next model would not load.
+    """
+    from tensorflow.python.eager import context
+
+    known = set(context.context().list_function_names())
+    yield
+    for name in set(context.context().list_function_names()) - known:
+        if not name.startswith("__inference_"):  # those are numbered, and go by themselves
+            context.context().remove_function(name)
 
 
 def graph_session(graph_def: Any) -> tuple[Any, Any]:

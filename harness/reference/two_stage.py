@@ -175,11 +175,17 @@ def _gathered(view: GraphView, suppressions: list[Any]) -> list[str]:
             if node.name in seen:
                 continue
             seen.add(node.name)
-            if node.op in _GATHERS:
+            if node.op in _GATHERS or _puts_images_together(node):
                 found.append(f"{node.name}:0")
             else:
                 pending.append(node)
     return sorted(found)
+
+
+def _puts_images_together(node: Any) -> bool:
+    """Whether it stacks the images' results, where exporters knew their number and wrote no loop."""
+    scope = node.name.rpartition("/")[0].rpartition("/")[2]
+    return bool(node.op == "Pack" and node.attr["axis"].i == 0 and scope.startswith("BatchMultiClassNonMaxSuppression"))
 
 
 def _decoder(view: GraphView, among: set[str]) -> Decoder | None:

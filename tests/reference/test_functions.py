@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from tensorboard.compat.proto import graph_pb2
@@ -14,8 +16,11 @@ from harness.reference.preprocessing import find_preprocessing
 from harness.reference.ssd import find_ssd_heads
 from harness.reference.upsampling import follow_input
 from harness.sources.load import load_graph
+from harness.workers.limits import Limits
+from harness.workers.worker import run_isolated
 
 LOOPED, UNROLLED, PYRAMID = "ssd/mobilenet_v2_tf2.4", "efficientdet/d0_tf2.0", "ssd/mobilenet_v2_fpnlite_tf2.4"
+PADDED, MASKED = "faster_rcnn/resnet50_padded_tf2.4", "mask_rcnn/resnet50_padded_tf2.4"
 
 
 @pytest.fixture(scope="module")
@@ -121,3 +126,13 @@ class TestAnswers:
         pixels = [np.full((256, 128, 3), 90, np.uint8)]
         found = references.reference(asked, pixels, batch=1, size=(256, 128))
         assert len(found.answer.heads.anchors) == found.answer.heads.box_encodings.shape[1]
+
+
+class TestLoading:
+    @pytest.mark.long
+    def test_functions_of_one_name(self):
+        """Two models whose functions TensorFlow gives one name load into one process, and both answer."""
+        script = Path(__file__).with_name("loading.py")
+        paths = [str(case(name).model_path) for name in (PADDED, MASKED)]
+        outcome = run_isolated(f"{script}:outputs_of_all", {"paths": paths}, Limits(seconds=300))
+        assert outcome.result() == [8, 9]

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, ClassVar, cast
 from harness.chain.graph import Tensor
 from harness.chain.match import Match
 from harness.chain.replacer import Replacer
-from harness.chain.replacers.proposal import CROP_PROPOSALS, END_NAMES
+from harness.chain.replacers.proposal import CROP_PROPOSALS
 from harness.chain.ssd.heads import swap_coordinates
 from harness.chain.ssd.suppression import read_suppression
 from harness.chain.two_stage.consistency import check_second_stage
+from harness.chain.two_stage.ends import END_NAMES, detector_ends
 from harness.chain.two_stage.position_sensitive import split_behind
 from harness.chain.two_stage.settings import TwoStageSettings
 from harness.chain.two_stage.stages import LAYERS, Heads, find_heads, find_stages, head_behind, layers_behind
@@ -44,7 +45,7 @@ class DetectionOutputReplacement(Replacer):
         return [] if stages is None else [Match(nodes=frozenset(cast("Stages", stages).detections))]
 
     def misfit(self, graph: Graph, match: Match) -> str | None:
-        stages = find_stages(graph, END_NAMES)
+        stages = find_stages(graph, detector_ends(graph))
         if stages is None:
             return "The graph has no two stages: no suppression behind crops of proposals."
         if any(split_behind(graph, crop) is not None for crop in stages.crops):
@@ -93,7 +94,8 @@ class DetectionOutputReplacement(Replacer):
         node = graph.add(DETECTION_OUTPUT, "detection_output", inputs, attributes)
         context.shared["detection_output"] = node.name
         context.shared["num_classes"] = settings.num_classes
-        context.outputs[:] = [name for name in context.outputs if name not in _BOX_ENDS]
+        ends = {*_BOX_ENDS, *(tensor.node for tensor in match.outputs)}
+        context.outputs[:] = [name for name in context.outputs if name not in ends]
         context.outputs.append(node.name)
         context.note(
             f"Replaced the second stage's post-processing by DetectionOutput ({settings.num_classes} classes, "
@@ -116,7 +118,7 @@ class DetectionOutputReplacement(Replacer):
 
     @staticmethod
     def _ends(graph: Graph) -> list[str]:
-        return [name for name in END_NAMES if name in graph]
+        return list(detector_ends(graph))
 
     @staticmethod
     def _heads(context: ConversionContext, stages: Stages) -> tuple[Heads, frozenset[str]]:

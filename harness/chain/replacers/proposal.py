@@ -11,6 +11,7 @@ from harness.chain.replacer import Replacer
 from harness.chain.ssd.suppression import read_suppression
 from harness.chain.two_stage.consistency import check_first_stage
 from harness.chain.two_stage.crops import box_source
+from harness.chain.two_stage.ends import detector_ends, name_masks
 from harness.chain.two_stage.grid_anchors import seen_anchors
 from harness.chain.two_stage.position_sensitive import split_behind
 from harness.chain.two_stage.roi_pooling import replace_crop
@@ -30,21 +31,22 @@ SWAP_BOXES = "TwoStageSwapBoxes"
 OPERATIONS = ("Proposal", "DetectionOutput")
 """What ``operation_to_add`` may be (PRO-4)."""
 
-END_NAMES = ("detection_boxes", "detection_scores", "detection_classes", "num_detections", "detection_masks")
-
 
 class ProposalReplacement(Replacer):
     """One node that gives the regions of proposals, and a ROIPooling for each crop that was cut along them."""
 
     replacement_id: ClassVar[str] = "ObjectDetectionAPIProposalReplacement"
-    run_after: ClassVar[tuple[str, ...]] = ("ObjectDetectionAPIPreprocessorReplacement",)
+    run_after: ClassVar[tuple[str, ...]] = (
+        "ObjectDetectionAPIPreprocessorReplacement",
+        "ObjectDetectionAPIPreprocessor2Replacement",
+    )
 
     def find(self, context: ConversionContext) -> list[Match]:
-        stages = find_stages(context.graph, END_NAMES)
+        stages = find_stages(context.graph, detector_ends(context.graph))
         return [] if stages is None else [Match(nodes=frozenset({stages.proposals}))]
 
     def misfit(self, graph: Graph, match: Match) -> str | None:
-        stages = find_stages(graph, END_NAMES)
+        stages = find_stages(graph, detector_ends(graph))
         if stages is None:
             return "The graph has no two stages: no suppression behind crops of proposals."
         layers, between = layers_behind(graph, [stages.proposals])
@@ -62,7 +64,7 @@ class ProposalReplacement(Replacer):
 
     def replace(self, context: ConversionContext, match: Match) -> None:
         graph = context.graph
-        stages = find_stages(graph, END_NAMES)
+        stages = find_stages(graph, detector_ends(graph))
         if stages is None:
             raise ConversionError(
                 "The graph has no two stages: no suppression behind crops of proposals.",
@@ -70,6 +72,7 @@ class ProposalReplacement(Replacer):
                 advice="Graphs exported with use_matmul_crop_and_resize or static shapes have none; export without.",
                 requirement="PRO-1",
             )
+        name_masks(graph, stages)
         if context.config is not None:
             check_architecture(context.config, "faster_rcnn", stages.proposals)
         settings = TwoStageSettings.of(self.replacement_id, context, match.custom_attributes)

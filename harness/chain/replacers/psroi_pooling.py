@@ -9,7 +9,7 @@ from harness.chain.graph import Tensor
 from harness.chain.match import Match
 from harness.chain.replacer import Replacer
 from harness.chain.replacers.detection_output import PSROI_POOLING
-from harness.chain.replacers.proposal import END_NAMES
+from harness.chain.two_stage.ends import detector_ends
 from harness.chain.two_stage.position_sensitive import bin_crops, split_behind
 from harness.chain.two_stage.settings import TwoStageSettings
 from harness.chain.two_stage.stages import find_stages
@@ -37,7 +37,7 @@ class PsRoiPoolingReplacement(Replacer):
         return [Match(nodes=frozenset(crop for group in groups for crop in group.crops))] if groups else []
 
     def misfit(self, graph: Graph, match: Match) -> str | None:  # noqa: ARG002 - its crops are found by what they do
-        stages = find_stages(graph, END_NAMES)
+        stages = find_stages(graph, detector_ends(graph))
         if stages is None or all(split_behind(graph, crop) is None for crop in stages.crops):
             return "The graph has no position-sensitive crops: it is no R-FCN."
         return None

@@ -188,6 +188,8 @@ def _clipped(graph: Graph, boxes: Tensor) -> bool:
             "Placeholder",
         }:
             continue
+        if node.op == "Pack" and len(node.input) == 4:
+            continue  # here the boxes were decoded; anchors ahead of it may be clipped as well
         seen.add(name)
         ops.add(node.op)
         # Which boxes are picked is decided by indices (the second input); only where their values come from matters.

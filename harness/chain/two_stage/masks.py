@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 MASKS = "detection_masks"
 """What exporters call the masks of the detections."""
 
-_BY_VALUE = frozenset(
+BY_VALUE = frozenset(
     {
         "Identity",
         "Reshape",
@@ -45,7 +45,7 @@ def mask_predictions(graph: Graph) -> Tensor | None:
         node = graph[tensor.node]
         if node.op == "Sigmoid" and not activated:
             activated = True
-        elif node.op not in _BY_VALUE:
+        elif node.op not in BY_VALUE:
             break
         tensor = graph.inputs(node.name)[0]
     if not activated:
