@@ -111,12 +111,59 @@ class CaseFacts:
     hashes: Hashes = Hashes()
     ir: IrSignature | None = None
     conversion_duration_s: float | None = moment(default=None)
-    latency: Latency | None = moment(default=None)
+    latency: Latency | None = moment(default=None)  # noqa: RUF009
+
+
+@dataclasses.dataclass(frozen=True)
+class Drawn:
+    """One detection on a picture; ``index`` is its place in its side's answer, which findings name.
+
+    ``box`` is ``(ymin, xmin, ymax, xmax)``, normalised. ``mask`` has a hexadecimal digit a value (0 to f for 0 to 1),
+    row by row in the shape that the picture names; empty where there is none.
+    """
+
+    index: int
+    label: int
+    score: float
+    box: tuple[float, ...]
+    mask: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Picture:
+    """One image that a finding is about, with what either side found on it.
+
+    ``view`` says how the model was asked; ``pixels`` names one of the certificate's ``images``. ``reference`` are
+    TensorFlow's detections, ``observed`` the IR's, ``pairs`` the indices of those that are each other's counterparts.
+    ``left_out`` counts detections of both sides that are not listed, the least sure ones.
+    """
+
+    id: str
+    case: str
+    view: str
+    image: int
+    scene: str
+    height: int
+    width: int
+    pixels: str
+    reference: tuple[Drawn, ...] = ()
+    observed: tuple[Drawn, ...] = ()
+    pairs: tuple[tuple[int, ...], ...] = ()
+    mask_shape: tuple[int, ...] = ()
+    left_out: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class Spot:
+    """Where on its picture a finding about an anchor lies: that anchor on either side, as YXYX; empty if unknown."""
+
+    reference: tuple[float, ...] = ()
+    observed: tuple[float, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
 class FindingFacts:
-    """A :class:`harness.checks.result.Finding`, with plain values only."""
+    """A :class:`harness.checks.result.Finding`, with plain values only; ``picture`` is the id of one, or empty."""
 
     what: str
     where: Mapping[str, Any] = dataclasses.field(default_factory=dict)
@@ -125,6 +172,8 @@ class FindingFacts:
     tolerance: float | None = None
     passing_tolerance: float | None = None
     unit: str = ""
+    picture: str = ""
+    spot: Spot | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -203,7 +252,8 @@ class Certificate:
 
     ``standing`` is ``certifying`` for a complete run of profile ``full`` with default options, else
     ``informational`` for the ``standing_reasons``. ``complete`` is False when checks that were selected did not
-    run, for whatever reason.
+    run, for whatever reason. ``images`` are reduced scenes as data URIs, by the names that ``pictures`` call them;
+    ``pictures_left_out`` counts what did not fit into a certificate of bearable size.
     """
 
     tool: Tool
@@ -221,6 +271,9 @@ class Certificate:
     results: tuple[Result, ...]
     coverage: tuple[Coverage, ...]
     expectations: tuple[ExpectationFacts, ...] = ()
+    pictures: tuple[Picture, ...] = ()
+    images: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    pictures_left_out: int = 0
     kind: str = KIND
     schema_version: int = SCHEMA_VERSION
     started: str = moment(default="")

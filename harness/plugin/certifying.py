@@ -23,6 +23,7 @@ from harness.certificate.model import (
 from harness.certificate.plain import to_plain
 from harness.certificate.versions import versions
 from harness.expectations import Scope, judge
+from harness.plugin.picturing import fitting
 from harness.plugin.state import Run
 
 
@@ -34,6 +35,7 @@ def certify(run: Run) -> Certificate:
     not_run = len(run.planned - run.reported)
     expectations = judged_expectations(run, results)
     found, why = verdict(results, standing=standing, not_run=not_run, expectations=expectations)
+    pictures, images, left_out = fitting(run.album, results)
     converter = run.converter
     ended = dt.datetime.now(dt.timezone.utc)
     return Certificate(
@@ -57,6 +59,9 @@ def certify(run: Run) -> Certificate:
         results=results,
         coverage=coverage(results),
         expectations=expectations,
+        pictures=pictures,
+        images=images,
+        pictures_left_out=left_out,
         started=run.started.isoformat(timespec="seconds"),
         ended=ended.isoformat(timespec="seconds"),
         duration_s=round(time.perf_counter() - run.clock, 3),

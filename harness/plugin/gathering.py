@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from harness.certificate.model import CaseFacts, FindingFacts, Result
+from harness.certificate.model import CaseFacts, FindingFacts, Picture, Result
 from harness.certificate.plain import from_plain
 from harness.errors import Stage
+from harness.plugin.picturing import Album
 from harness.plugin.state import Run
 
 CRASHED = "???"  # what pytest-xdist calls the phase of a test whose worker died
@@ -34,6 +35,8 @@ class Gathering:
         self._run.versions.update(payload["versions"])
         self._run.properties.update(payload["properties"])
         self._run.seeds.update(payload["seeds"])
+        pictures = [from_plain(Picture, picture) for picture in payload["pictures"]]
+        self._run.album.update(Album({picture.id: picture for picture in pictures}, payload["images"]))
         if payload["facts"] is not None:
             facts = from_plain(CaseFacts, payload["facts"])
             self._run.facts[facts.name] = richer(self._run.facts.get(facts.name), facts)

@@ -24,12 +24,14 @@ from harness.expectations.entry import expected_by
 from harness.plugin.collecting import is_proof, requirements_of
 from harness.plugin.junit import properties_of
 from harness.plugin.message import expected_reason, failure, reason
+from harness.plugin.picturing import Album, illustrate
 from harness.plugin.state import run_of
 
 RECORDED = pytest.StashKey[list[Result]]()
 STARTED = pytest.StashKey[float]()
 FACTS = pytest.StashKey[Any]()
 ANSWERED = pytest.StashKey[dict[str, dict[str, Any]]]()
+ALBUM = pytest.StashKey[Album]()
 FAILING = ("failed", "error")
 
 
@@ -102,6 +104,8 @@ def pytest_runtest_makereport(
             "versions": {},
             "properties": {},
             "seeds": {},
+            "pictures": [to_plain(one) for one in item.stash.get(ALBUM, Album()).pictures.values()],
+            "images": dict(item.stash.get(ALBUM, Album()).images),
             **answered,
         }
     return report
@@ -128,7 +132,7 @@ def record(item: pytest.Item, check: CheckResult, case: str | None = None) -> Re
         requirements=check.requirements,
         stage=check.stage.value,
         outcome=check.outcome,
-        findings=tuple(_finding(finding) for finding in check.findings),
+        findings=_illustrated(item, check),
         worst_error=check.worst_error,
         noise=check.noise,
         tolerance=check.tolerance,
@@ -145,6 +149,15 @@ def record(item: pytest.Item, check: CheckResult, case: str | None = None) -> Re
     item.stash.setdefault(RECORDED, []).append(result)
     item.user_properties += properties_of(result)
     return result
+
+
+def _illustrated(item: pytest.Item, check: CheckResult) -> tuple[FindingFacts, ...]:
+    findings = tuple(_finding(finding) for finding in check.findings)
+    evidence = getattr(item, "funcargs", {}).get("evidence")
+    if check.outcome not in FAILING or not isinstance(evidence, Evidence):
+        return findings
+    variant = item.callspec.params if hasattr(item, "callspec") else {}
+    return illustrate(findings, evidence, check.check, variant, item.stash.setdefault(ALBUM, Album()))
 
 
 def guarded(check: CheckResult) -> CheckResult:

@@ -19,6 +19,7 @@ from harness.certificate.model import CaseFacts, Result
 from harness.errors import IrproofError
 from harness.expectations import Expectation, read_expectations
 from harness.plugin.options import Options, options_of
+from harness.plugin.picturing import Album
 
 
 @dataclasses.dataclass
@@ -47,6 +48,7 @@ class Run:
     versions: dict[str, str] = dataclasses.field(default_factory=dict)
     properties: dict[str, str] = dataclasses.field(default_factory=dict)
     seeds: dict[str, int] = dataclasses.field(default_factory=dict)
+    album: Album = dataclasses.field(default_factory=Album)
     session: Path | None = None
     started: dt.datetime = dataclasses.field(default_factory=lambda: dt.datetime.now(dt.timezone.utc))
     clock: float = dataclasses.field(default_factory=time.perf_counter)
