@@ -47,7 +47,7 @@ def listed_cases(
     for folder in model_dirs:
         found += _in_folder(folder, "user")
     if zoo is not None:
-        found += _in_folder(zoo, "zoo")
+        found += _in_zoo(zoo)
     names = [listed.name for listed in found]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
@@ -122,7 +122,25 @@ def _loader(name: str) -> Callable[[], Case]:
     return load
 
 
-def _in_folder(folder: Path, origin: str) -> list[Listed]:
+def _in_zoo(folder: Path) -> list[Listed]:
+    """The models of a folder, unpacked ones and those in archives as they were downloaded."""
+    from harness.archives import archives_in, unpacked
+
+    archives = archives_in(folder) if folder.is_dir() else ()
+    found = _in_folder(folder, "zoo", may_be_empty=bool(archives))
+    for archive in archives:
+        inside = _in_folder(unpacked(archive), "zoo", may_be_empty=True)
+        if not inside:
+            raise UsageError(
+                "The archive holds no model.",
+                where=str(archive),
+                advice="A model's archive has one folder, with pipeline.config and the model in it.",
+            )
+        found += inside
+    return sorted(found, key=lambda listed: listed.name)
+
+
+def _in_folder(folder: Path, origin: str, *, may_be_empty: bool = False) -> list[Listed]:
     from harness.cases import discover
 
     found = []
@@ -139,7 +157,7 @@ def _in_folder(folder: Path, origin: str) -> list[Listed]:
                 load=lambda case=case: case,  # type: ignore[misc]
             )
         )
-    if not found:
+    if not found and not may_be_empty:
         raise UsageError(
             "The folder holds no model.",
             where=str(folder),

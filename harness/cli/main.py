@@ -21,6 +21,7 @@ COMMANDS = {
     "converters": "list the converters, and what each claims",
     "requirements": "list the requirements that checks prove",
     "gate": "compare two certificates: what an upgrade changes, and whether it may go in",
+    "zoo": "fetch archives of a model zoo, and hold them to a lock file",
     "report": "write a certificate as an HTML page",
 }
 FAILED = 2
