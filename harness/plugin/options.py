@@ -100,7 +100,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         dest="irproof_zoo",
         default=None,
         metavar="DIR",
-        help="a folder of models from a model zoo, selected as with --model-dir",
+        help="a folder of models from a model zoo, unpacked or as archives, selected as with --model-dir",
     )
     group.addoption(
         "--device",
