@@ -53,8 +53,8 @@ def size_of_two_stages(evidence: Evidence, size: str) -> Comparison | NotApplica
 
 def _answers(evidence: Evidence, view: View) -> Comparison:
     reference, noise, suppression = detections_of(evidence, view)
-    edges = crop_edges(evidence, view)
     with_masks = any(image.masks is not None for image in reference.images)
+    edges = crop_edges(evidence, view) if with_masks else None
 
     def compare(answer: Answer) -> Comparison:
         parts = {"detections": compare_detections(reference, answer, noise, suppression)}
