@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from fixtures.catalogue import build
 from harness.certificate import comparable, read
 
 ROOT = Path(__file__).parents[2]
@@ -21,7 +23,7 @@ class TestDistributed:
         counted.touch()
         monkeypatch.setenv("COUNTED", str(counted))
         monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
-        words = [sys.executable, "-m", "pytest", "suites", "--case", CASE, "-q"]
+        words = [sys.executable, "-m", "pytest", "suites", "--model-dir", str(tmp_path / "model"), "-q"]
         words += ["--converter", f"{Path(__file__).with_name('counting.py')}:convert"]
         words += ["--certificate", str(certificate), *arguments]
         done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False, timeout=900)
@@ -30,6 +32,8 @@ class TestDistributed:
 
     def test_the_same_as_without(self, tmp_path, monkeypatch):
         """Exit status, certificate, conversions; also where the checks of one case go to either worker."""
+        # A copy, which stays the same though somebody works on the fixtures meanwhile.
+        shutil.copytree(build([CASE])[CASE], tmp_path / "model")
         alone = self.run(tmp_path, monkeypatch, "alone")
         assert alone[0] == 0
         assert len(alone[2]) == len(set(alone[2])) > 0
