@@ -134,6 +134,21 @@ class TestFacts:
             convert_graph(loaded(FASTER), config=config_of(FASTER, (old, new)))
 
 
+class TestRefusals:
+    def test_crops_of_products(self):
+        """Crops as the exporter of 2021-07 writes them with use_matmul_crop_and_resize are refused, with what to do."""
+        graph = loaded(FASTER)
+        old, new = "StatefulPartitionedCall/CropAndResize/", "StatefulPartitionedCall/MultiLevelMatMulCropAndResize/"
+        for node in graph.node:
+            node.name = node.name.replace(old, f"{new}MultiLevelRoIAlign/")
+            node.op = "MatMul" if node.op == "CropAndResize" else node.op
+            for index, text in enumerate(node.input):
+                node.input[index] = text.replace(old, f"{new}MultiLevelRoIAlign/")
+        with pytest.raises(ConversionError, match=r"MultiLevelMatMulCropAndResize.*ovc") as caught:
+            convert_graph(graph, config=config_of(FASTER))
+        assert caught.value.requirement == "PRO-1"
+
+
 class TestModel:
     @pytest.mark.parametrize("name", [FASTER, MASKED])
     def test_structure(self, converted, name):

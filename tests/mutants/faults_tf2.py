@@ -80,6 +80,14 @@ EFFICIENTDET = (
     Fault("spread of the channels left out", "PRE-1", edited(_spread_left_out)),
 )
 
+TWO_STAGES = (
+    Fault(
+        "clipped anchors taken for clipped boxes",
+        "PRO-1",
+        on_attribute("Proposal", "clip_before_nms", lambda _v: "true"),
+    ),
+)
+
 CROWDED = (
     Fault("cut before suppression in a pyramid", "SSD-5", on_attribute("DetectionOutput", "top_k", lambda _v: "20")),
 )

@@ -7,11 +7,16 @@ import pytest
 from harness.checks.efficientdet import labels_and_anchors
 from harness.checks.registry import all_checks
 from harness.checks.validation import outputs_accounted
-from tests.mutants.faults_tf2 import CROWDED, EFFICIENTDET
+from tests.mutants.faults_tf2 import CROWDED, EFFICIENTDET, TWO_STAGES
 from tests.mutants.lab import Lab, killers, results
 
 D0, CROWD = "efficientdet/d0_tf2.4", "ssd/mobilenet_v2_fpnlite_crowd_tf2.4"
-FAULTS = [*((D0, fault) for fault in EFFICIENTDET), *((CROWD, fault) for fault in CROWDED)]
+FASTER = "faster_rcnn/resnet50_padded_tf2.4"
+FAULTS = [
+    *((D0, fault) for fault in EFFICIENTDET),
+    *((CROWD, fault) for fault in CROWDED),
+    *((FASTER, fault) for fault in TWO_STAGES),
+]
 
 pytestmark = pytest.mark.long
 

@@ -31,6 +31,8 @@ SWAP_BOXES = "TwoStageSwapBoxes"
 OPERATIONS = ("Proposal", "DetectionOutput")
 """What ``operation_to_add`` may be (PRO-4)."""
 
+_OTHER_CROPS = ("MatMulCropAndResize", "MultiLevelMatMulCropAndResize", "MultiLevelRoIAlign")
+
 
 class ProposalReplacement(Replacer):
     """One node that gives the regions of proposals, and a ROIPooling for each crop that was cut along them."""
@@ -43,7 +45,10 @@ class ProposalReplacement(Replacer):
 
     def find(self, context: ConversionContext) -> list[Match]:
         stages = find_stages(context.graph, detector_ends(context.graph))
-        return [] if stages is None else [Match(nodes=frozenset({stages.proposals}))]
+        if stages is None:
+            _refuse_other_crops(context.graph)
+            return []
+        return [Match(nodes=frozenset({stages.proposals}))]
 
     def misfit(self, graph: Graph, match: Match) -> str | None:
         stages = find_stages(graph, detector_ends(graph))
@@ -206,4 +211,19 @@ class ProposalReplacement(Replacer):
         if size != (settings.initial_crop_size,) * 2:
             raise contradiction(
                 settings, "initial_crop_size", settings.initial_crop_size, f"{size[0]} x {size[1]}", crop
+            )
+
+
+def _refuse_other_crops(graph: Graph) -> None:
+    """Crops that are made of products and sums of gathered values, as for TPUs, are no operation to replace."""
+    for node in graph:
+        scope = next((part for part in node.name.split("/")[:-1] if part in _OTHER_CROPS), None)
+        if scope is not None:
+            raise ConversionError(
+                f"The proposals are cropped by the operations of {scope}, not by CropAndResize, and no operation of "
+                "OpenVINO stands for them as a whole.",
+                where=f"node {node.name!r} ({node.op})",
+                advice="Export the model with use_matmul_crop_and_resize: false, which changes no weight and no answer;"
+                " or convert it with OpenVINO's own ovc (--converter ovc).",
+                requirement="PRO-1",
             )
