@@ -56,6 +56,8 @@ _CHAIN = Claims(
         "compress_to_fp16": "store weights as f16",
         "model_name": "name of the IR's files",
         "scale_anchors_with_image": "let anchors grow with the image when the IR is reshaped",
+        "operation_to_add": "make proposals by Proposal or by DetectionOutput",
+        "image_info_input": "give Proposal the image's height and width as an input of its own",
     },
 )
 # It reads no checkpoints of the second version beside an inference graph.
