@@ -1,4 +1,4 @@
-"""A certificate as one page to read: self-contained, without scripts, everything from outside escaped."""
+"""A certificate as one page to read: self-contained, nothing loaded, everything from outside escaped."""
 
 from harness.report.page import render
 
