@@ -32,7 +32,9 @@ def scene(seed: int, anchors: int, classes: int, crowding: float) -> tuple[np.nd
     return encodings.astype(np.float32), scores.astype(np.float32), priors.astype(np.float32)
 
 
-def answer(arrays, *, keep: int, per_class: int | None, pruned: bool, top_k: int = -1) -> np.ndarray:
+def answer(
+    arrays, *, keep: int, per_class: int | None, pruned: bool, top_k: int = -1, dense: bool = False
+) -> np.ndarray:
     """DetectionOutput's valid rows; ``per_class`` caps each class, ``pruned`` leaves hopeless scores out first."""
     encodings, scores, priors = (opset.parameter(array.shape, np.float32) for array in arrays)
     columns = arrays[1].shape[2]
@@ -42,7 +44,7 @@ def answer(arrays, *, keep: int, per_class: int | None, pruned: bool, top_k: int
     if per_class is not None:
         chosen = cap_per_class(chosen, corners, threshold=1e-8, per_class=per_class, **common)
     elif pruned:
-        chosen = prune_scores(chosen, corners, keep_top_k=keep, **common)
+        chosen = prune_scores(chosen, corners, keep_top_k=keep, dense=dense, **common)
     rows = opset.detection_output(
         reshape(encodings.output(0), 0, -1),
         reshape(chosen, 0, -1),
@@ -106,12 +108,12 @@ SCENES = st.tuples(
 
 class TestPruning:
     @settings(deadline=None, max_examples=40)
-    @given(SCENES, st.sampled_from([5, 30, 100]))
-    def test_rows_are_those_without_pruning(self, described, keep):
-        """Leaving out hopeless scores changes no row, however crowded the scene."""
+    @given(SCENES, st.sampled_from([5, 30, 100]), st.booleans())
+    def test_rows_are_those_without_pruning(self, described, keep, dense):
+        """Leaving out hopeless scores changes no row, however crowded the scene, by either rule."""
         arrays = scene(*described)
         np.testing.assert_array_equal(
-            answer(arrays, keep=keep, per_class=None, pruned=True),
+            answer(arrays, keep=keep, per_class=None, pruned=True, dense=dense),
             answer(arrays, keep=keep, per_class=None, pruned=False),
         )
 
@@ -137,6 +139,30 @@ class TestPruning:
         )
         compiled = CORE.compile_model(ov.Model([pruned], [encodings, scores, priors]), "CPU")
         assert 100 <= int((compiled(list(arrays))[0][..., 1:] > 0).sum()) < 1000
+
+    def test_the_rule_for_dense_anchors_leaves_out_what_the_other_keeps(self):
+        """Where few candidates overlap none of their betters, the one rule keeps all scores, the other few."""
+        centres = np.stack(np.meshgrid(np.linspace(0, 1, 55), np.linspace(0, 1, 55)), -1).reshape(-1, 2)
+        corners = np.concatenate([centres - 0.03, centres + 0.03], 1).astype(np.float32)
+        # Hills, as detectors' scores are: nearly everywhere a better one is a neighbour.
+        scores = (0.4 + 0.2 * np.sin(centres @ np.array([7.0, 3.0])) + 2e-4 * centres[:, 0]).reshape(1, -1, 1)
+        counts = []
+        for dense in (False, True):
+            parameter = opset.parameter(scores.shape, np.float32)
+            sides = [opset.constant(corners[None, :, side]).output(0) for side in range(4)]
+            pruned = prune_scores(
+                parameter.output(0),
+                sides,
+                classes=1,
+                background=False,
+                keep_top_k=40,
+                nms_threshold=0.3,
+                dense=dense,
+            )
+            compiled = CORE.compile_model(ov.Model([pruned], [parameter]), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+            counts.append(int((compiled([scores.astype(np.float32)])[0] > 0).sum()))
+        assert counts[0] == scores.size
+        assert 40 <= counts[1] < scores.size / 2
 
 
 class TestCapping:

@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 from openvino import opset13 as opset
 
 from harness.chain.translate.ops import columns, index, ints, number, reshape
@@ -24,6 +25,9 @@ SCORE_THRESHOLD = 0.1
 """Scores under this make most anchors candidates; over it so few are left that suppression needs no help."""
 
 _COORDINATES = 4
+
+# Candidates of each class at most, and survivors over what is needed, where anchors are dense.
+_MOST, _SPARE = 640, 16
 
 
 def prune_scores(
@@ -34,10 +38,14 @@ def prune_scores(
     background: bool,
     keep_top_k: int,
     nms_threshold: float,
+    dense: bool = False,
 ) -> Any:
     """``scores`` ``[N, P, C]`` with zeros where they cannot reach the answer.
 
     ``boxes`` are the decoded corners xmin, ymin, xmax, ymax, each ``[N, P]``, clipped if suppression clips first.
+    ``dense`` is for pyramids, whose anchors overlap so much that few candidates overlap none of their betters: the
+    candidates of each class are more, and suppressed as they will be. What survives that is kept for certain, but for
+    overlaps within rounding of the threshold; some survivors more than needed make up for those.
     """
     foreground = scores
     if background:
@@ -45,7 +53,8 @@ def prune_scores(
         foreground = opset.gather(scores, picked, index(2)).output(0)
     # A reshaped model may have fewer anchors than that.
     anchors = opset.gather(opset.shape_of(scores, "i64"), index(1), index(0))
-    best = opset.minimum(index(max(8, math.ceil(4 * keep_top_k / classes))), anchors)
+    most = min(_MOST, math.ceil(16 * keep_top_k / classes)) if dense else math.ceil(4 * keep_top_k / classes)
+    best = opset.minimum(index(max(8, most)), anchors)
     by_class = opset.transpose(foreground, ints(0, 2, 1))
     top = opset.topk(by_class, best, 2, "max", "value", "i32")
     values, where = top.output(0), top.output(1)  # [N, C, best]
@@ -54,6 +63,10 @@ def prune_scores(
         return opset.gather(side, where, index(1), 1).output(0)
 
     xmin, ymin, xmax, ymax = (candidates(side) for side in boxes)
+    if dense:
+        needed = keep_top_k + _SPARE
+        certain = _survivors(values, [ymin, xmin, ymax, xmax], most=needed, nms_threshold=nms_threshold)
+        return _over_the_last(scores, certain, needed)
     overlap = opset.multiply(_common(xmin, xmax), _common(ymin, ymax))
     area = opset.multiply(opset.subtract(xmax, xmin), opset.subtract(ymax, ymin))
     union = opset.subtract(opset.add(_of_first(area), _of_second(area)), overlap)
@@ -64,6 +77,34 @@ def prune_scores(
     better = opset.convert(opset.greater(opset.unsqueeze(rank, ints(1)), opset.unsqueeze(rank, ints(0))), "f32")
     suppressed = opset.reduce_max(opset.multiply(opset.relu(excess), better), ints(3), keep_dims=False)
     certain = opset.select(opset.equal(suppressed, number(0.0)), values, number(0.0))
+    return _over_the_last(scores, certain, keep_top_k)
+
+
+def _survivors(values: Any, corners: list[Any], *, most: int, nms_threshold: float) -> Any:
+    """``values`` ``[N, C, best]`` with zeros for what its betters suppress; ``corners`` are of the same shape."""
+    shape = opset.shape_of(values, "i64")
+    count = opset.gather(shape, ints(2), index(0))
+    rows = opset.concat([ints(-1), count], 0)  # an image's class a row
+    sides = [opset.unsqueeze(opset.reshape(side, rows, special_zero=False), ints(2)) for side in corners]
+    flat = opset.reshape(values, rows, special_zero=False)
+    kept = opset.non_max_suppression(
+        opset.concat(sides, 2),
+        opset.unsqueeze(flat, ints(1)),
+        opset.constant(np.int64(most)),
+        number(nms_threshold),
+        number(0.0),
+        box_encoding="corner",
+        sort_result_descending=False,
+        output_type="i64",
+    ).output(0)  # [kept, 3]: row, 0, candidate
+    places = opset.gather(kept, ints(0, 2), index(1))
+    zeros = opset.multiply(flat, number(0.0))
+    chosen = opset.scatter_nd_update(zeros, places, opset.gather_nd(flat, places))
+    return opset.reshape(chosen, shape, special_zero=False)
+
+
+def _over_the_last(scores: Any, certain: Any, keep_top_k: int) -> Any:
+    """``scores`` with zeros under the ``keep_top_k``-th of those ``certain`` ``[N, C, best]`` to be kept."""
     # With too few survivors the last of them is one of these zeros, and nothing is left out.
     images = opset.gather(opset.shape_of(scores, "i64"), ints(0), index(0))
     nothing = opset.broadcast(number(0.0), opset.concat([images, ints(keep_top_k)], 0))

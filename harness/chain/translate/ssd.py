@@ -48,7 +48,9 @@ def translate_ssd(node: Any) -> list[Any]:
             scores, corners, threshold=threshold, per_class=per_class, nms_threshold=nms_threshold, **common
         )
     elif threshold < SCORE_THRESHOLD:
-        scores = prune_scores(scores, corners, keep_top_k=keep_top_k, nms_threshold=nms_threshold, **common)
+        scores = prune_scores(
+            scores, corners, keep_top_k=keep_top_k, nms_threshold=nms_threshold, dense=drops_invisible, **common
+        )
     detection_output = opset.detection_output(
         named(reshape(encodings, 0, -1).get_node(), "DetectionOutput/locations"),
         named(reshape(scores, 0, -1).get_node(), "DetectionOutput/confidences"),
