@@ -13,7 +13,18 @@ from pathlib import Path
 import pytest
 
 # Options of harness.plugin.options whose value may be a path that exists.
-PATHS = ("--model-dir", "--zoo", "--certificate", "--html", "--converter")
+PATHS = (
+    "--model-dir",
+    "--zoo",
+    "--certificate",
+    "--html",
+    "--converter",
+    "--expectations",
+    "--write-expectations",
+    "--python",
+    "--in-toto",
+    "--markdown",
+)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -93,6 +94,7 @@ def _judge(args: argparse.Namespace) -> int:
                 mine = {case: both[place] for case, both in found.items()}
                 certificates[place] = with_latencies(certificates[place], mine)
                 write(certificates[place], args.out / f"{name}.json")
+        keep_irs(sides[0], args.out / "irs")
         say("IRs of the baseline under the candidate")
         probed = probe_frozen(*sides, cases, device=args.device, say=say)
     write_text(args.out / "frozen.json", json.dumps([to_plain(one) for one in probed], indent=1) + "\n")
@@ -122,6 +124,15 @@ def environment(text: str, say: Say) -> Path:
             "No Python is here that OpenVINO is made for.", advice=f"Install one of Python {', '.join(PYTHONS)}."
         )
     return make_environment(text, [text, *BESIDE_OPENVINO], python, say)
+
+
+def keep_irs(side: Side, folder: Path) -> None:
+    """Leave the IRs as the converter ``ir:FOLDER`` finds them, so that they can be certified under any version."""
+    for name, ir in side.irs.items():
+        target = folder.joinpath(*f"{name}.xml".split("/"))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        for suffix in (".xml", ".bin"):
+            shutil.copyfile(ir.with_suffix(suffix), target.with_suffix(suffix))
 
 
 def frozen_line(probed: Sequence[Probed]) -> str:

@@ -157,7 +157,10 @@ def _illustrated(item: pytest.Item, check: CheckResult) -> tuple[FindingFacts, .
     if check.outcome not in FAILING or not isinstance(evidence, Evidence):
         return findings
     variant = item.callspec.params if hasattr(item, "callspec") else {}
-    return illustrate(findings, evidence, check.check, variant, item.stash.setdefault(ALBUM, Album()))
+    try:
+        return illustrate(findings, evidence, check.check, variant, item.stash.setdefault(ALBUM, Album()))
+    except Exception:  # noqa: BLE001 - whatever keeps a picture from being drawn must not change the result
+        return findings
 
 
 def guarded(check: CheckResult) -> CheckResult:

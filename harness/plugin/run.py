@@ -57,8 +57,10 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     run = run_of(config)
     if not run.concerns_suites():
         return []
-    shown = ", ".join(f"{name} {version}" for name, version in versions().items() if name not in ("python", "platform"))
     converter, options = run.converter, run.options
+    left = ("python", "platform", *(["openvino"] if options.python else []))
+    shown = ", ".join(f"{name} {version}" for name, version in versions().items() if name not in left)
+    shown += f", OpenVINO of {options.python}" if options.python else ""
     subject = f"converter {converter.name} {converter.version}".rstrip()
     names = list(run.selection)
     listed = ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")

@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 
 from harness.certificate import read
+from harness.converters.ready import find_ready
 from harness.errors import UsageError
 from harness.gate import upgrade
+from harness.gate.measuring import Side
 from harness.gate.probe import Probed
-from harness.gate.upgrade import environment, frozen_line, main
+from harness.gate.upgrade import environment, frozen_line, keep_irs, main
 
 
 class TestEnvironment:
@@ -39,6 +41,17 @@ class TestEnvironment:
         monkeypatch.setattr(upgrade, "find_python", lambda _versions: None)
         assert main(["openvino==2025.4.1", "openvino==2026.4.1", "--case", "ssd/mobilenet_v1_tf1.13"]) == 2
         assert "No Python is here" in capsys.readouterr().err
+
+
+class TestKeepIrs:
+    def test_the_converter_of_ready_irs_finds_them(self, tmp_path):
+        """By the cases' names, slashes and all."""
+        for suffix in (".xml", ".bin"):
+            (tmp_path / f"model{suffix}").write_text(suffix)
+        keep_irs(Side(Path("python"), {"ssd/a": tmp_path / "model.xml"}), tmp_path / "irs")
+        found = find_ready(tmp_path / "irs", "ssd/a")
+        assert found.read_text() == ".xml"
+        assert found.with_suffix(".bin").read_text() == ".bin"
 
 
 class TestFrozenLine:
@@ -69,4 +82,5 @@ class TestInFull:
         before, after = (read(tmp_path / f"{name}.json") for name in ("baseline", "candidate"))
         assert before.cases[0].latency.session == after.cases[0].latency.session
         assert len(before.cases[0].latency.samples) == 12
+        assert find_ready(tmp_path / "irs", case).is_file()
         assert [one["kind"] for one in json.loads((tmp_path / "frozen.json").read_text())] == ["same"]
