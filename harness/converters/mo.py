@@ -11,6 +11,7 @@ import json
 import os
 import shlex
 import subprocess
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -101,12 +102,29 @@ def convert(request: ConversionRequest) -> Path:
     python = prepare()
     words = [str(python), "-m", "openvino.tools.mo", *arguments(request, _configurations(python))]
     environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
-    done = subprocess.run(words, check=False, env={**environment, "TF_CPP_MIN_LOG_LEVEL": "3"})
-    if done.returncode:
+    code, said = _run(words, {**environment, "TF_CPP_MIN_LOG_LEVEL": "3"})
+    if code:
         raise ConverterFailure(
-            f"Model Optimizer ended with exit code {done.returncode}.", where=shlex.join(words[3:]), advice="See above."
+            f"Model Optimizer ended with exit code {code}: {said or 'it said nothing'}",
+            where=shlex.join(words[3:]),
+            advice="Its message is above; it is not developed any more.",
         )
     return Path(request.output_dir) / "model.xml"
+
+
+def _run(words: list[str], environment: dict[str, str]) -> tuple[int, str]:
+    """The exit code, and the errors that were printed (else the last lines); all of it goes on to this output."""
+    kept: deque[str] = deque(maxlen=200)
+    with subprocess.Popen(
+        words, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            print(line, end="")
+            kept.append(line.strip())
+    lines = [line for line in kept if line]
+    errors = [line for line in lines if "ERROR" in line]
+    return process.returncode, " ".join(errors[:4] or lines[-4:])[:1500]
 
 
 def arguments(request: ConversionRequest, configurations: Path) -> list[str]:

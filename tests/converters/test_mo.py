@@ -122,9 +122,9 @@ class TestEnvironment:
         assert convert_case(resolve("mo"), case, tmp_path / "other").kept
 
     def test_its_failure(self, legacy, case, tmp_path):
-        """With the exit code."""
+        """With the exit code and its own words."""
         (legacy / "broken").touch()
-        with pytest.raises(ConverterFailure, match="ended with exit code 3"):
+        with pytest.raises(ConverterFailure, match="ended with exit code 3: it is broken"):
             convert_case(resolve("mo"), case, tmp_path / "session")
 
     def test_a_folder_that_is_none(self, case, tmp_path, monkeypatch):
