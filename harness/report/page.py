@@ -28,7 +28,7 @@ def render(certificate: Certificate) -> str:
     the script; none ever becomes markup.
     """
     return (
-        _environment()
+        environment()
         .get_template("page.html")
         .render(
             certificate=certificate,
@@ -82,8 +82,13 @@ def _asset(name: str) -> str:
     return text.replace("\r\n", "\n")
 
 
+def static_policy() -> str:
+    """The Content-Security-Policy of a page without a script."""
+    return f"default-src 'none'; style-src '{_hash(style())}'; base-uri 'none'; form-action 'none'"
+
+
 @functools.cache
-def _environment() -> jinja2.Environment:
+def environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("harness.report", "assets"),
         autoescape=True,

@@ -12,9 +12,6 @@ function findingOf(one) {
       one.tolerance === undefined ? null : pair("Tolerance", amount(one.tolerance, one.unit) + (one.passing_tolerance === undefined ? "" : `; would have passed with ${amount(one.passing_tolerance, one.unit)}`))));
 }
 
-// So many findings of one picture, or without any, are in sight; the others are one step away.
-const IN_SIGHT = 3;
-
 // A finding's words, and under all findings of one picture that picture.
 function findingsWithPictures(findings) {
   const groups = new Map();

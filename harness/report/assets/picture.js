@@ -1,5 +1,8 @@
 // One image with TensorFlow's and the IR's detections side by side, and what is not the same in both.
 // Line styles tell the sides apart as well as colours do: TensorFlow's are solid, the IR's dashed.
+// So many findings of one picture are in sight and bold on it; the others are one step away.
+const IN_SIGHT = 3;
+
 const finite = (box) => box && box.length === 4 && box.every((side) => Number.isFinite(Number(side)));
 
 function boxShape(picture, box, kind) {
@@ -66,12 +69,20 @@ function pictureOf(picture, findings) {
     for (const one of side.all) if (!side.paired.has(one.index)) side.differing.add(one.index);
   }
   const spots = (name) => findings.filter((one) => one.spot && finite(one.spot[name])).slice(0, 8).map((one) => boxShape(picture, one.spot[name], "spot"));
+  // Only the findings in sight are named and bold: where all is wrong, all in bold would show nothing.
+  const bold = [new Set(), new Set()];
+  for (const finding of findings.slice(0, IN_SIGHT)) (finding.marks || []).forEach((index, side) => index !== null && bold[side].add(index));
+  const quieter = (shape, one) => {
+    shape.style.opacity = String(0.3 + 0.6 * Math.min(1, Math.max(0, Number(one.score) || 0)));
+    return shape;
+  };
   const drawn = (side, only) => side.all.filter((one) => finite(one.box) && (!only || side.differing.has(one.index))).flatMap((one) => {
-    const strong = side.marked.has(one.index) || Boolean(only);
+    const strong = bold[side.kind === "ref" ? 0 : 1].has(one.index);
+    const box = boxShape(picture, one.box, `box ${side.kind}${strong ? " marked" : ""}`);
     return [
       one.mask && picture.mask_shape.length === 2 && !only ? cellsShape(picture, one.box, inside(one.mask), `mask ${side.kind}`) : null,
-      boxShape(picture, one.box, `box ${side.kind}${strong ? " marked" : ""}`),
-      side.marked.has(one.index) ? tag(picture, one.box, `${side.short}${one.index}`) : null,
+      strong ? box : quieter(box, one),
+      strong ? tag(picture, one.box, `${side.short}${one.index}`) : null,
     ];
   });
   const masks = picture.mask_shape.length === 2 ? picture.pairs.map(([one, two]) => {

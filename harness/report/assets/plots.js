@@ -1,5 +1,5 @@
 // Errors in units of noise by stage, and times by case. Every plot has its numbers in words as well.
-const BINS = 26, LOW = -3, HIGH = 3.5;
+const BINS = 30, LOW = -3, HIGH = 7;
 
 function quantile(sorted, share) {
   return sorted.length ? sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] : 0;
@@ -24,9 +24,9 @@ function histogram(stage, rows) {
     ];
   });
   const at = (power) => step * (1 + ((power - LOW) / (HIGH - LOW)) * BINS);
-  const ticks = [-2, -1, 0, 1, 2, 3].flatMap((power) => [
+  const ticks = [-2, 0, 2, 4, 6].flatMap((power) => [
     draw("line", { class: "axis", x1: at(power), x2: at(power), y1: power === 0 ? 4 : base, y2: base + 4 }),
-    draw("text", { class: "axis-text", x: at(power), y: base + 17, "text-anchor": "middle" }, power < 0 ? String(10 ** power) : (10 ** power).toLocaleString("en")),
+    draw("text", { class: "axis-text", x: at(power), y: base + 17, "text-anchor": "middle" }, (10 ** power).toLocaleString("en", { maximumFractionDigits: 4 })),
   ]);
   const bad = rows.filter((one) => one.bad).length, odd = rows.length - sorted.length;
   const words = `${many(rows.length, "result", "results")}, ${bad} failed; median ${amount(quantile(sorted, 0.5))}, 90% below ${amount(quantile(sorted, 0.9))}, worst ${amount(sorted[sorted.length - 1] ?? 0)} × noise${odd ? `, ${odd} beyond all noise` : ""}`;
