@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import subprocess
 from collections import deque
@@ -123,8 +124,10 @@ def _run(words: list[str], environment: dict[str, str]) -> tuple[int, str]:
             print(line, end="")
             kept.append(line.strip())
     lines = [line for line in kept if line]
+    # An exception inside of it ends a long report of traceback and boilerplate.
+    raised = [line for line in lines if re.match(r"\w*(Exception|Error): ", line)]
     errors = [line for line in lines if "ERROR" in line]
-    return process.returncode, " ".join(errors[:4] or lines[-4:])[:1500]
+    return process.returncode, " ".join(raised[-1:] or errors[:4] or lines[-4:])[:1500]
 
 
 def arguments(request: ConversionRequest, configurations: Path) -> list[str]:

@@ -50,8 +50,8 @@ class Probed:
 
     @property
     def regression(self) -> bool:
-        """Whether the new version's answers are other ones; an order among ties is not."""
-        return self.kind not in ("same", "swapped")
+        """Whether the new version's answers are other ones; an order among ties is not, and nothing is no answer."""
+        return self.kind not in ("same", "swapped", "nothing")
 
 
 def tolerance_of(answers: Sequence[Detections], again: Sequence[Detections]) -> float:
@@ -94,7 +94,7 @@ def describe(one: Probed) -> str:
         "swapped": f"near-tied rows swapped: {one.swapped} of {one.rows}, nothing lost (to {one.worst:.1e})",
         "moved": f"{one.moved} of {one.rows} rows moved by up to {one.worst:.1e}, {one.reordered} changed places",
         "without_counterpart": f"rows without counterpart: {one.lost} of {one.rows} lost, {one.added} added",
-        "nothing": "neither version answers any row: nothing was compared",
+        "nothing": "nothing was compared, for neither version answers any row",
         "failed": one.why,
     }[one.kind]
     return f"{'REGRESSION' if one.regression else 'frozen IR '} {one.case}: {told}"

@@ -137,8 +137,8 @@ def keep_irs(side: Side, folder: Path) -> None:
 
 def frozen_line(probed: Sequence[Probed]) -> str:
     """The verdict on the frozen IRs."""
-    if not probed:
-        return "FROZEN IRS: none could be probed"
+    if all(one.kind == "nothing" for one in probed):
+        return "FROZEN IRS: nothing was compared"
     counts: dict[str, int] = {}
     for one in probed:
         counts[one.kind] = counts.get(one.kind, 0) + 1

@@ -113,10 +113,13 @@ class TestKinds:
         assert probe("case", [detections()], [changed(detections(), 2, **values)]).regression
 
     def test_nothing(self):
-        """Two empty answers agree on nothing."""
+        """Two empty answers agree on nothing: neither the same, nor the upgrade's fault. One that is empty is."""
         empty = taken(detections(), [])
-        assert probe("case", [empty], [empty]).kind == "nothing"
-        assert probe("case", [empty], [empty]).regression
+        one = probe("case", [empty], [empty])
+        assert (one.kind, one.regression) == ("nothing", False)
+        assert "nothing was compared" in describe(one)
+        assert probe("case", [detections()], [empty]).regression
+        assert probe("case", [empty], [detections()]).regression
 
     def test_all_images_count(self):
         """The second one's loss is no less a loss."""

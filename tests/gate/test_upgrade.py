@@ -61,7 +61,9 @@ class TestFrozenLine:
             (["same", "swapped"], "FROZEN IRS: PASS: 1 same, 1 swapped"),
             (["same", "without_counterpart"], "FROZEN IRS: REGRESSION: 1 same, 1 with rows without counterpart"),
             (["failed"], "FROZEN IRS: REGRESSION: 1 failed"),
-            ([], "FROZEN IRS: none could be probed"),
+            (["same", "nothing"], "FROZEN IRS: PASS: 1 same, 1 without any row"),
+            (["nothing"], "FROZEN IRS: nothing was compared"),
+            ([], "FROZEN IRS: nothing was compared"),
         ],
     )
     def test_line(self, kinds, said):
