@@ -11,6 +11,7 @@ from harness.checks import (
     detection_output,
     detections,
     efficientdet,
+    forms,
     heads,
     input_shape,
     masks,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 MODULES = (
+    forms,
     structure,
     validation,
     preprocessing,

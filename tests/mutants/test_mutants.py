@@ -18,6 +18,7 @@ PADDED = "ssd/mobilenet_v1_fpn_keep_aspect_tf1.15"
 
 #: Checks that the faults of the IR cannot reach on the plain case: what fails them, and on which case.
 ELSEWHERE = {
+    "forms": (PLAIN, "other_constants_from_a_meta_graph"),
     "crowd": (CROWD, "cut before suppression"),
     "box_predictor": (SSDLITE, "encodings scaled"),
     "fixed_shape": (PLAIN, "wrong_size"),
