@@ -119,7 +119,7 @@ class TestReport:
         assert result.ret == 1
         page = (world.path / "out" / "report.html").read_text(encoding="utf-8")
         assert "NOT CERTIFIED" in page
-        assert "scene street, image 0, anchor 17" in page
+        assert '"where":{"scene":"street","image":"0","anchor":"17"}' in page
         result.stdout.fnmatch_lines(["report: *report.html"])
 
 
