@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from harness.certificate.model import CaseFacts, FindingFacts, Latency, Spot
-from harness.report import render
+from harness.certificate.plain import to_plain
+from harness.gate.model import Change, Gate, LatencyRatio
+from harness.report import render, render_gate
 from tests.report.making import EVIL, a_certificate, a_large_one, a_picture, a_result
 
 playwright = pytest.importorskip("playwright.sync_api", reason="the Python package playwright is not installed")
@@ -375,3 +377,24 @@ class TestSize:
         assert page.evaluate(
             "document.activeElement.closest('li') === document.querySelectorAll('#list > ol > li')[40]"
         )
+
+
+class TestGatePage:
+    @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 1280), ("dark", 320)])
+    def test_a_gate_s_page_reads_everywhere(self, browser, tmp_path, scheme, width):
+        """Dark and light, wide and narrow, with names that are long or look like markup."""
+        change = Change("newly_failing", EVIL, "x" * 300, regression=True, check="c" * 200, before=EVIL, after=EVIL)
+        latency = LatencyRatio(EVIL, 1.2, 1.1, 1.3, 30, "slower")
+        gate = Gate("a" * 200, EVIL, (change,), (latency,), (EVIL,), (EVIL,), 7)
+        path = tmp_path / "gate.html"
+        path.write_text(render_gate(to_plain(gate) | {"passed": False}), encoding="utf-8")
+        context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)
+        page, told = context.new_page(), []
+        page.on("console", lambda message: told.append(message.text))
+        page.on("pageerror", lambda error: told.append(str(error)))
+        page.goto(path.as_uri())
+        assert page.locator("script, img").count() == 0
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert page.evaluate(CONTRAST) == []
+        context.close()
+        assert told == []
