@@ -19,6 +19,11 @@ _CLIPS = "ssd_v2_support.json clips after suppression; exporters of early 2018 c
 #: Where Model Optimizer's IR is known to answer otherwise than TensorFlow, and why.
 DIFFERS = {
     "ssd/mobilenet_v2_tf1.13_early": _CLIPS,
+    "ssd/mobilenet_v2_90_classes_tf1.13_early": _CLIPS,
+    "ssd/inception_v2_tf1.13_early": _CLIPS,
+    "ssd/mobilenet_v1_fpn_crowd_tf1.13": _CUT,
+    "ssd/mobilenet_v2_crowd_tf1.15": _CUT,
+    "ssd/mobilenet_v2_capped_tf1.14": _CUT,
     "faster_rcnn/resnet50_one_class_tf1.10": _CUT,
     "faster_rcnn/resnet50_crowd_tf1.14": _CUT,
     "mask_rcnn/inception_v2_one_class_tf1.14": _CUT,
