@@ -72,7 +72,9 @@ def outputs_accounted(evidence: Evidence) -> Comparison | NotApplicable:
     outputs = sorted(evidence.reference().outputs)
     if not outputs:
         return facts("outputs", 1, [Finding("TensorFlow's graph shows no outputs to account for.")])
-    given = {name for port in evidence.inspection().outputs for name in (port.name, *port.names)}
+    ports = evidence.inspection().outputs
+    # ovc keeps TensorFlow's index: ``detection_boxes:0``.
+    given = {name.partition(":")[0] for port in ports for name in (port.name, *port.names)}
     answered = [name for name in outputs if name in given or name in ANSWERED.get(contract, ())]
     if contract == "detection_output" and "detection_masks" in answered and not given & {"masks"}:
         answered.remove("detection_masks")

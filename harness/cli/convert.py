@@ -97,6 +97,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="let anchors grow with the image when the IR is reshaped; by default they keep their size in pixels",
     )
     parser.add_argument(
+        "--operation-to-add",
+        dest="operation_to_add",
+        choices=("Proposal", "DetectionOutput"),
+        help="what makes the proposals of a detector of two stages; default: Proposal, which is closer to TensorFlow",
+    )
+    parser.add_argument(
+        "--image-info-input",
+        action="store_true",
+        help="give Proposal the image's height, width and scale by an input of its own, image_info",
+    )
+    parser.add_argument(
         "--compress-to-fp16",
         "--compress_to_fp16",
         dest="compress_to_fp16",
@@ -120,12 +131,12 @@ def run(args: argparse.Namespace) -> int:
         )
     model_path, model_format = locate(given[0], is_text=args.is_text, checkpoint=args.checkpoint)
     options: dict[str, object] = {}
-    for key in ("configuration", "outputs", "model_name"):
+    for key in ("configuration", "outputs", "model_name", "operation_to_add"):
         if getattr(args, key):
             options[key] = getattr(args, key)
     if args.outputs:
         options["outputs"] = [name.strip() for name in args.outputs.split(",") if name.strip()]
-    for key in ("scale_anchors_with_image", "compress_to_fp16"):
+    for key in ("scale_anchors_with_image", "image_info_input", "compress_to_fp16"):
         if getattr(args, key):
             options[key] = True
     started = time.perf_counter()

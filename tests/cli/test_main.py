@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import harness
+from fixtures.catalogue import build
 from harness.certificate import Certificate, coverage, write
 from harness.certificate.model import ConverterFacts, DeviceFacts, Tool
 from harness.cli import main
@@ -19,6 +21,7 @@ from harness.cli.main import COMMANDS, available
 from harness.requirements import catalogue
 
 ROOT = Path(__file__).resolve().parents[2]
+TWO_STAGES = "faster_rcnn/resnet50_tf1.15"
 
 
 def certificate() -> Certificate:
@@ -101,6 +104,29 @@ class TestMain:
             check=False,
         )
         assert (done.stdout, done.stderr) == ("[\n", "")
+
+
+class TestConvert:
+    @pytest.mark.parametrize(
+        ("words", "operation"), [((), "Proposal"), (("--operation-to-add", "DetectionOutput"), "PriorBoxClustered")]
+    )
+    def test_what_makes_the_proposals(self, tmp_path, words, operation):
+        """The option reaches the chain; the default is Proposal (PRO-4)."""
+        folder = build([TWO_STAGES])[TWO_STAGES]
+        assert main(["convert", str(folder), "-o", str(tmp_path), "-q", *words]) == 0
+        (ir,) = tmp_path.glob("*.xml")
+        found = set(re.findall(r'<layer [^>]*type="(\w+)"', ir.read_text()))
+        assert {"Proposal", "PriorBoxClustered"} & found == {operation}
+
+    def test_the_images_size_as_an_input(self, tmp_path):
+        """The option adds the input image_info (PRO-6)."""
+        folder = build([TWO_STAGES])[TWO_STAGES]
+        assert main(["convert", str(folder), "-o", str(tmp_path), "-q", "--image-info-input"]) == 0
+        (ir,) = tmp_path.glob("*.xml")
+        inputs = [
+            layer.get("name") for layer in ElementTree.parse(ir).iter("layer") if layer.get("type") == "Parameter"
+        ]
+        assert inputs == ["image_tensor", "image_info"]
 
 
 class TestRequirements:
