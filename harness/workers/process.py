@@ -119,6 +119,8 @@ class Process:
 
     def close(self) -> None:
         """End the process and everything that it started; harmless when that was done already."""
+        # While the process is still there to be a parent: without its connection it ends by itself.
+        self._tree.look()
         if self._connection is not None:
             with contextlib.suppress(OSError):
                 self._connection.shutdown(socket.SHUT_RDWR)

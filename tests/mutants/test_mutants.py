@@ -15,6 +15,7 @@ PLAIN = "ssd/mobilenet_v1_tf1.13"
 CROWD = "ssd/mobilenet_v1_fpn_crowd_tf1.13"
 SSDLITE = "ssd/ssdlite_mobilenet_v2_tf1.14"
 PADDED = "ssd/mobilenet_v1_fpn_keep_aspect_tf1.15"
+D0 = "efficientdet/d0_tf2.4"
 
 #: Checks that the faults of the IR cannot reach on the plain case: what fails them, and on which case.
 ELSEWHERE = {
@@ -26,6 +27,7 @@ ELSEWHERE = {
     "batch_by_default": (PLAIN, "batch_of_two"),
     "same_pixels": (PLAIN, "wrong_size"),
     "padded": (PADDED, "wrong_size"),
+    "outputs_accounted": (D0, "without_raw_boxes"),
 }
 
 #: Checks that no mutant of a built-in case can fail, and why.
