@@ -19,9 +19,22 @@ from tests.benchmarks.subjects import Subject
 from tests.zoo.shared import ROOT
 
 CONVERSION_ROUNDS = 3
-LATENCY_ROUNDS = 15
-# Inferences of one contender in one round, of which the median counts; others ran meanwhile, so some warm up first.
-REPEATS, WARM_UP = 5, 2
+
+
+@dataclasses.dataclass(frozen=True)
+class Effort:
+    """Rounds, and the inferences of one contender in a round, of which the median counts; others ran meanwhile, so
+    some warm up first.
+    """
+
+    rounds: int = 15
+    repeats: int = 5
+    warm_up: int = 2
+
+
+# Seconds from which an inference is long enough to need fewer of its kind.
+SLOW = 0.2
+LESS = Effort(rounds=7, repeats=1, warm_up=1)
 # As a user runs one image after another; f32, since bf16 is another question than who is faster.
 PROPERTIES = {**EXACT, "PERFORMANCE_HINT": "LATENCY"}
 
@@ -76,14 +89,17 @@ def _infer(result: Measured, tables: list[str]) -> None:
     with Runtime(properties=PROPERTIES) as runtime, Worker(env=environment, limits=Limits(seconds=300)) as tensorflow:
         for kind, scene in result.subject.scenes.items():
             image = scene.pixels()[None]
+            effort = [LESS]
 
-            def of_ir(path: Path, image: np.ndarray = image) -> float:
-                seconds = runtime.latencies(path, [image], repeats=REPEATS, warm_up=WARM_UP, shape=shape)
+            def of_ir(path: Path, image: np.ndarray = image, efforts: list[Effort] = effort) -> float:
+                effort = efforts[-1]
+                seconds = runtime.latencies(path, [image], repeats=effort.repeats, warm_up=effort.warm_up, shape=shape)
                 return float(np.median(seconds))
 
-            def of_tensorflow(image: np.ndarray = image) -> float:
+            def of_tensorflow(image: np.ndarray = image, efforts: list[Effort] = effort) -> float:
+                effort = efforts[-1]
                 graph = result.subject.case.model_path
-                arguments = {"graph": graph, "image": image, "repeats": REPEATS, "warm_up": WARM_UP}
+                arguments = {"graph": graph, "image": image, "repeats": effort.repeats, "warm_up": effort.warm_up}
                 seconds = tensorflow.call("tests.benchmarks.tensorflow_latency:latencies", **arguments)
                 return float(np.median(seconds))
 
@@ -92,11 +108,13 @@ def _infer(result: Measured, tables: list[str]) -> None:
             }
             contenders["TensorFlow"] = of_tensorflow
             interleaved(contenders, 1)  # everyone loads and compiles
-            samples = interleaved(contenders, LATENCY_ROUNDS)
+            slowest = max(float(seconds.max()) for seconds in interleaved(contenders, 1).values())
+            effort.append(LESS if slowest > SLOW else Effort())
+            samples = interleaved(contenders, effort[-1].rounds)
             result.latency[kind] = samples
             title = (
                 f"Latency of {result.subject.case.name} on a {kind} ({scene.name}), f32, batch 1,"
-                f" {LATENCY_ROUNDS} rounds in turn{_load()}"
+                f" {effort[-1].rounds} rounds in turn{_load()}"
             )
             notes = {name: _profile_note(runtime, path, image, shape) for name, path in result.irs.items()}
             tables += ["", *table(title, samples, notes, "ms", 1e3)]
@@ -105,7 +123,7 @@ def _infer(result: Measured, tables: list[str]) -> None:
 def _profile_note(runtime: Runtime, path: Path, image: np.ndarray, shape: tuple[int, ...]) -> str:
     """How many operations the IR has, and where its time goes."""
     facts = runtime.inspect(path)
-    profile = runtime.profile(path, [image], repeats=10, shape=shape)
+    profile = runtime.profile(path, [image], repeats=5, shape=shape)
     total = sum(seconds for *_, seconds in profile)
     outside = sum(seconds for _, kind, _, seconds in profile if kind not in {"Convolution", "GroupConvolution"})
     by_kind: dict[str, float] = {}
