@@ -62,6 +62,7 @@ class References:
         limits = limits or Limits(seconds=900)
         self._plain = Worker(env=_QUIET, limits=limits)
         self._other = Worker(env={**_QUIET, **_OTHER_KERNELS}, limits=limits)
+        self._last: ModelFiles | None = None
 
     def reference(
         self,
@@ -120,6 +121,7 @@ class References:
 
     def close(self) -> None:
         """End the workers, and give their memory back; a later question starts them again."""
+        self._last = None
         self._plain.close()
         self._other.close()
 
@@ -139,6 +141,7 @@ class References:
         )
         config = Path(case.pipeline_config).absolute() if case.pipeline_config else None
         question = Question(files, images, batch, (None, *_SEEDS), rule, config)
+        self._start_afresh_for(files)
         # Both at once: most of the time goes into importing TensorFlow, twice.
         with ThreadPoolExecutor(1) as pool:
             waiting = pool.submit(
@@ -157,6 +160,16 @@ class References:
             "versions": self._plain.call("harness.reference.runner:versions"),
         }
         store.write(folder, [one.answer for _, one in known], known[0][1].outputs, facts)
+
+    def _start_afresh_for(self, files: ModelFiles) -> None:
+        """Give a SavedModel a TensorFlow of its own.
+
+        Functions are known by name to the whole process, and those of two models have the same names.
+        """
+        last = self._last
+        if last is not None and last != files and "saved_model" in (last.format, files.format):
+            self.close()
+        self._last = files
 
     @staticmethod
     def _ask(worker: Worker, question: Question) -> list[Told | None]:

@@ -13,6 +13,7 @@ from harness.reference import References
 from harness.reference.graph_view import GraphView
 from harness.reference.loop_body import RESIZED, without_loop
 from harness.reference.preprocessing import find_preprocessing
+from harness.reference.question import ModelFiles
 from harness.reference.ssd import find_ssd_heads
 from harness.reference.upsampling import follow_input
 from harness.sources.load import load_graph
@@ -126,6 +127,20 @@ class TestAnswers:
         pixels = [np.full((256, 128, 3), 90, np.uint8)]
         found = references.reference(asked, pixels, batch=1, size=(256, 128))
         assert len(found.answer.heads.anchors) == found.answer.heads.box_encodings.shape[1]
+
+
+class TestWorkers:
+    def test_a_saved_model_has_a_tensorflow_of_its_own(self, monkeypatch):
+        """The workers begin anew ahead of a SavedModel and behind one, and else go on."""
+        frozen, other = (ModelFiles(Path(name), "frozen") for name in ("a.pb", "b.pb"))
+        saved = ModelFiles(Path("saved_model"), "saved_model")
+        closed = []
+        with References() as found:
+            monkeypatch.setattr(found, "close", lambda: closed.append(True))
+            for files, expected in ((frozen, 0), (other, 0), (saved, 1), (saved, 1), (frozen, 2), (other, 2)):
+                found._start_afresh_for(files)
+                assert len(closed) == expected
+            monkeypatch.undo()
 
 
 class TestLoading:

@@ -28,7 +28,7 @@ VARIANTS = [
 ]
 
 #: Checks that have nothing to look at in any of these graphs.
-NOTHING_TO_CHECK = {"constant_prior_boxes", "kept_aspect", "kept_aspect_given", "padded", "refused_size"}
+NOTHING_TO_CHECK = {"constant_prior_boxes", "forms", "kept_aspect", "kept_aspect_given", "padded", "refused_size"}
 #: Checks that some graphs have nothing for: which of them have.
 ONLY = {"box_predictor": {catalogue.SSD_MOBILENET_V2, catalogue.SSDLITE_MOBILENET_V2}}
 
