@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
+from harness.checks.suppression import Clip, fitting_suppressions
 from harness.checks.view import View
 from harness.compare.crop_edges import CropEdges
-from harness.compare.detections import compare_detections
 from harness.compare.noise import Noise
 from harness.compare.suppression import Suppression
 from harness.compare.two_stage import TwoStageNoise, as_first_stage, measure_two_stage_noise, require_two_stages
-from harness.errors import CaseError
 from harness.observation.detections import Answer, Heads
 from harness.observation.ir_stages import IrStages, fed_heads, find_stages, observe_stages
 from harness.observation.two_stage import TwoStageHeads, as_single_stage, join_two_stage
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
     from harness.pipeline.config import PipelineConfig
 
 OWN = View()
-_CLIPS: tuple[Literal["after", "before"], ...] = ("after", "before")
+_CLIPS: tuple[Clip, ...] = ("after", "before")
 
 
 def needed_config(evidence: Evidence) -> PipelineConfig:
@@ -97,7 +96,8 @@ def second_suppressions(evidence: Evidence, view: View = OWN) -> tuple[Suppressi
 
     def make() -> tuple[Suppression, ...]:
         answer = as_single_stage(evidence.reference(view).answer)
-        return _fitting(needed_config(evidence).post_processing, answer, two_stage_noise(evidence, view).second)
+        settings = needed_config(evidence).post_processing
+        return tuple(fitting_suppressions(settings, answer, two_stage_noise(evidence, view).second, _CLIPS))
 
     return evidence.remember(("suppressions of detections", view.batch, view.size), make)
 
@@ -113,7 +113,8 @@ def first_suppressions(evidence: Evidence) -> tuple[Suppression, ...]:
             max_detections_per_class=config.first_stage_max_proposals,
             max_total_detections=config.first_stage_max_proposals,
         )
-        return _fitting(settings, as_first_stage(reference_stages(evidence)), two_stage_noise(evidence).first)
+        answer = as_first_stage(reference_stages(evidence))
+        return tuple(fitting_suppressions(settings, answer, two_stage_noise(evidence).first, _CLIPS))
 
     return evidence.remember("suppressions of proposals", make)
 
@@ -131,30 +132,6 @@ def clipping(fitting: tuple[Suppression, ...]) -> dict[str, bool]:
     if len(fitting) > 1:
         return {}
     return {"clip_before_nms": fitting[0].clip == "before", "clip_after_nms": fitting[0].clip == "after"}
-
-
-def _fitting(settings: PostProcessing, answer: Answer, noise: Noise) -> tuple[Suppression, ...]:
-    """pipeline.config does not say when boxes are clipped, and an answer often fits both before and after."""
-    found: list[Suppression] = []
-    failure: CaseError | None = None
-    for clip in _CLIPS:
-        suppression = Suppression(
-            score_threshold=settings.score_threshold,
-            iou_threshold=settings.iou_threshold,
-            max_detections_per_class=settings.max_detections_per_class,
-            max_total_detections=settings.max_total_detections,
-            clip=clip,
-        )
-        try:
-            compare_detections(answer, answer, noise, suppression)
-        except CaseError as error:
-            failure = failure or error
-        else:
-            found.append(suppression)
-    if not found:
-        assert failure is not None
-        raise failure
-    return tuple(found)
 
 
 def variances(evidence: Evidence) -> tuple[float, float, float, float]:
